@@ -1,0 +1,38 @@
+# `make sweep` and `make test` need Python 3.11 and make; each makes .venv first.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+# `mlflow run --env-manager=local` takes the python that it finds first.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: sweep test check ui lock
+
+sweep: .venv
+	$(BIN)/mlflow run . --env-manager=local --experiment-name ecomclf -P config=configs/sample.yaml
+
+test: .venv
+	$(BIN)/pytest
+
+check: .venv
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+ui: .venv
+	$(BIN)/mlflow ui
+
+# The stamp is made last: a broken install is made again.
+.venv: .venv/installed
+
+.venv/installed: requirements.lock pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --requirement requirements.lock
+	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $@
+
+# New exact versions from pyproject.toml, in requirements.lock and conda.yaml.
+lock:
+	$(PYTHON) -m venv --clear .venv-lock
+	.venv-lock/bin/pip install --quiet ".[dev]"
+	.venv-lock/bin/python experiments/lock.py
+	rm -rf .venv-lock

@@ -1,0 +1,1 @@
+"""Product texts into shop categories, from honest split to registered model."""

@@ -1,0 +1,91 @@
+"""Ids grouped by length, for training and for prediction alike.
+
+A recurrent layer costs its batch's longest text for every row in it, so texts of like length share
+a batch and hardly anything is computed for padding.
+"""
+
+from typing import Any
+
+import keras
+import numpy as np
+
+from ecomclf.text import Ids
+
+# Training shuffles, then sorts by length within this many batches: batches differ from epoch to
+# epoch and still hold like lengths.
+_POOL = 50
+_PREDICTION_TOKENS = 32_768
+
+
+class TrainingBatches(keras.utils.PyDataset):
+    """Batches for `Model.fit`: ids int32 [batch, length], one-hot labels float32 [batch, classes].
+
+    Reshuffled at the end of each epoch when `shuffle`, from `seed` on, else always the same.
+    """
+
+    def __init__(
+        self,
+        ids: Ids,
+        labels: np.ndarray,
+        *,
+        classes: int,
+        batch_size: int,
+        shuffle: bool,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        self._ids = ids
+        self._one_hot = np.eye(classes, dtype=np.float32)[labels]
+        self._batch_size = batch_size
+        self._generator = np.random.default_rng(seed) if shuffle else None
+        self._batches = self._group()
+
+    def __len__(self) -> int:
+        """Give the number of batches an epoch."""
+        return len(self._batches)
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        rows = self._batches[index]
+        return self._ids.padded(rows), self._one_hot[rows]
+
+    def on_epoch_end(self) -> None:
+        """Group anew for the next epoch."""
+        if self._generator is not None:
+            self._batches = self._group()
+
+    def _group(self) -> list[np.ndarray]:
+        lengths = self._ids.lengths
+        size = self._batch_size
+        if self._generator is None:
+            return _cut(np.argsort(lengths, kind="stable"), size)
+        shuffled = self._generator.permutation(len(lengths))
+        pools = _cut(shuffled, _POOL * size)
+        sorted_pools = [pool[np.argsort(lengths[pool], kind="stable")] for pool in pools]
+        batches = [batch for pool in sorted_pools for batch in _cut(pool, size)]
+        return [batches[index] for index in self._generator.permutation(len(batches))]
+
+
+def predict_probabilities(model: Any, ids: Ids) -> np.ndarray:
+    """Predict texts in batches of like length and give them back in their own order.
+
+    Returns:
+        float32 [texts, classes].
+
+    """
+    lengths = ids.lengths
+    order = np.argsort(lengths, kind="stable")
+    probabilities = np.zeros((len(ids), model.output_shape[-1]), np.float32)
+    start = 0
+    while start < len(order):
+        # Sorted by length: as many rows as fit at the length of the last of them.
+        longest = np.maximum(lengths[order[start:]], 1)
+        costs = longest * np.arange(1, len(longest) + 1)
+        count = max(1, int(np.searchsorted(costs, _PREDICTION_TOKENS, side="right")))
+        rows = order[start : start + count]
+        probabilities[rows] = model.predict_on_batch(ids.padded(rows))
+        start += count
+    return probabilities
+
+
+def _cut(rows: np.ndarray, size: int) -> list[np.ndarray]:
+    return [rows[start : start + size] for start in range(0, len(rows), size)]

@@ -1,0 +1,193 @@
+"""Parse, load the config, make one call; heavy imports inside the commands."""
+
+import signal
+import sys
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+from ecomclf.errors import EcomclfError, RequestError
+
+if TYPE_CHECKING:
+    from ecomclf.config import Config
+    from ecomclf.data import DataReport
+    from ecomclf.split import Split
+
+DEBUG = "--debug"
+
+app = typer.Typer(
+    name="ecomclf",
+    help="Sort product texts into shop categories: sweeps, runs, a registered model.",
+    epilog=f"{DEBUG}, anywhere, shows the traceback of an error.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+data_app = typer.Typer()
+
+
+@data_app.callback()
+def data() -> None:
+    """Look at data before any training."""
+
+
+app.add_typer(data_app, name="data")
+
+ConfigPath = Annotated[Path, typer.Option("--config", help="YAML file; see configs/.")]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Override a config key; repeatable."),
+]
+# MLproject passes every parameter; an empty one is unset.
+StudyName = Annotated[str, typer.Option("--study", metavar="NAME", help="Name of the study.")]
+
+
+@app.command()
+def sweep(
+    config: ConfigPath,
+    trials: Annotated[
+        str, typer.Option(metavar="N", help="Total of trials; the same command resumes.")
+    ] = "",
+    workers: Annotated[
+        str, typer.Option(metavar="W", help="Worker processes; default: one a core.")
+    ] = "",
+    overrides: Overrides = None,
+    study: StudyName = "",
+    storage: Annotated[
+        str, typer.Option(metavar="URL", help="Database of the study instead of a local file.")
+    ] = "",
+) -> None:
+    """Search hyperparameters; register the best model."""
+    total = _count("--trials", trials)
+    processes = _count("--workers", workers)
+    loaded = _load_config(config, overrides)
+    signal.signal(signal.SIGTERM, _interrupt)
+    from rich.console import Console
+
+    from ecomclf import sweep as sweeps
+    from ecomclf.startup import quiet_mlflow
+
+    quiet_mlflow()
+    split, report = _load_data(loaded)
+    planned = sweeps.plan_sweep(
+        loaded,
+        split,
+        report,
+        trials=total,
+        workers=processes,
+        study=study or None,
+        storage=storage or None,
+    )
+    sweeps.run_sweep(planned, Console())
+
+
+@app.command()
+def train(config: ConfigPath, overrides: Overrides = None) -> None:
+    """Train one model with the config's values, judged once on the test rows."""
+    loaded = _load_config(config, overrides)
+    signal.signal(signal.SIGTERM, _interrupt)
+    from rich.console import Console
+
+    from ecomclf.startup import quiet_mlflow, start_tensorflow
+
+    quiet_mlflow()
+    split, report = _load_data(loaded)
+    start_tensorflow()
+    from ecomclf.trial import run_alone
+
+    run_alone(loaded, split, report, Console())
+
+
+@app.command("leaderboard")
+def show_leaderboard(study: StudyName = "") -> None:
+    """Print a study's runs side by side; without a name the newest study's."""
+    from rich.console import Console
+
+    from ecomclf.leaderboard import print_leaderboard
+    from ecomclf.startup import quiet_mlflow
+    from ecomclf.tracking import connect
+
+    quiet_mlflow()
+    print_leaderboard(connect("ecomclf"), study or None, Console())
+
+
+@data_app.command("check")
+def check_data(
+    files: Annotated[list[str], typer.Argument(metavar="FILE…", help="CSV files.")],
+    config: Annotated[
+        str, typer.Option(metavar="PATH", help="Take columns and split from this config.")
+    ] = "",
+    overrides: Overrides = None,
+) -> None:
+    """Say what the loader thinks of files; label in the first column unless told otherwise."""
+    from ecomclf.config import Config, load_config, parse_override
+
+    if config:
+        base = load_config(config, _each_override(overrides))
+    else:
+        values = dict(parse_override(override) for override in _each_override(overrides))
+        base = Config(name="check").with_values(values)
+    for file in files:
+        _load_data(base.with_values({"data.source": file}))
+
+
+def main() -> NoReturn:
+    """Run the command line: an expected error becomes one line on stderr and an exit code."""
+    debug = DEBUG in sys.argv
+    arguments = [argument for argument in sys.argv[1:] if argument != DEBUG] or ["--help"]
+    try:
+        code = app(arguments, prog_name="ecomclf", standalone_mode=False)
+    except (EcomclfError, typer.TyperException) as error:
+        if debug:
+            traceback.print_exc()
+        print(f"ecomclf: {_one_line(error)}", file=sys.stderr)
+        code = getattr(error, "exit_code", 2)
+    sys.exit(code)
+
+
+def _one_line(error: Exception) -> str:
+    # Usage errors build their message from the option they are about.
+    message = getattr(error, "format_message", error.__str__)()
+    return " ".join(message.split()) if isinstance(error, typer.TyperException) else message
+
+
+def _count(option: str, text: str) -> int | None:
+    """Read a number of at least 1; "" is None."""
+    if not text:
+        return None
+    if not text.isdecimal() or int(text) < 1:
+        raise RequestError(f"{option} must be a whole number of at least 1 but got {text!r}")
+    return int(text)
+
+
+def _each_override(overrides: list[str] | None) -> list[str]:
+    """Take several overrides from one `--set` too: MLproject has one parameter for all."""
+    from ecomclf.config import split_overrides
+
+    return [each for text in overrides or () for each in split_overrides(text)]
+
+
+def _load_config(path: Path, overrides: list[str] | None) -> "Config":
+    from ecomclf.config import load_config
+
+    return load_config(path, _each_override(overrides))
+
+
+def _load_data(config: "Config") -> "tuple[Split, DataReport]":
+    """Load, print the report, split."""
+    from ecomclf.data import load
+    from ecomclf.split import split_rows
+
+    dataset, report = load(config.data)
+    print(report.as_text(), flush=True)
+    parted = split_rows(dataset, config.data)
+    sides = ("train", "validation", "test")
+    rows = ", ".join(f"{len(getattr(parted, side)):,} {side}" for side in sides)
+    print(f"split        {rows}", flush=True)
+    return parted, report
+
+
+def _interrupt(*_: Any) -> NoReturn:
+    """Let SIGTERM mean what Ctrl-C means."""
+    raise KeyboardInterrupt

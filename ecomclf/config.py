@@ -1,0 +1,296 @@
+"""YAML → frozen models; overrides; flattening to dotted keys.
+
+A config is never changed after loading: `with_values` gives a new, checked one. Sizes that are
+learned from the data (vocabulary, number of classes) are arguments elsewhere, not config.
+"""
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, Field, ValidationError, model_validator
+
+from ecomclf.errors import ConfigError
+from ecomclf.space import Dimension, Section
+
+Scalar = bool | int | float | str | None
+
+CleaningStep = Literal[
+    "lowercase", "links", "digits", "punctuation", "stopwords", "porter", "snowball", "lemmas"
+]
+
+
+class DataConfig(Section):
+    """Where the rows come from and how they are split.
+
+    `source` is `sample`, `ecommerce` or a path of a CSV file. Columns are given by name, or by
+    position from 0. `header: auto` expects a header when a column is given by name; otherwise it
+    takes the first row for a header when its label occurs in no other row.
+    """
+
+    source: str = Field("sample", min_length=1)
+    header: bool | Literal["auto"] = "auto"
+    text_columns: tuple[int | str, ...] = Field((1,), min_length=1)
+    label_column: int | str = 0
+    validation_size: float = Field(0.15, gt=0, lt=1)
+    test_size: float = Field(0.15, gt=0, lt=1)
+    split_seed: int = Field(0, ge=0)
+    url: str = "https://zenodo.org/records/3355823/files/ecommerceDataset.csv?download=1"
+    sample_rows: int = Field(6000, ge=100)
+    sample_seed: int = Field(0, ge=0)
+
+    @model_validator(mode="after")
+    def _leave_rows_to_train_on(self) -> Self:
+        if self.validation_size + self.test_size >= 1:
+            raise ValueError(
+                "validation_size + test_size must be less than 1 but is "
+                f"{self.validation_size + self.test_size:g}"
+            )
+        return self
+
+
+class TextConfig(Section):
+    """Cleaning steps in their order, and the size of what is kept.
+
+    `max_tokens` counts the padding and the unknown token; `max_length` is in tokens.
+    """
+
+    steps: tuple[CleaningStep, ...] = ("lowercase", "punctuation")
+    max_tokens: int = Field(20_000, ge=3)
+    max_length: int = Field(250, ge=1)
+
+
+class ModelConfig(Section):
+    """Embedding → recurrent layers → pooling → optional dense ReLU → softmax.
+
+    `units` are per direction; `dropout` stands after the embedding, between the recurrent layers
+    and before the softmax.
+    """
+
+    embedding_dim: int = Field(64, ge=1)
+    recurrent: Literal["lstm", "gru"] = "lstm"
+    units: int = Field(64, ge=1)
+    layers: int = Field(1, ge=1)
+    bidirectional: bool = True
+    pooling: Literal["last", "max", "mean_max", "attention"] = "mean_max"
+    dense_units: int | None = Field(None, ge=1)
+    dropout: float = Field(0.3, ge=0, lt=1)
+
+
+class TrainConfig(Section):
+    """How one model is fitted.
+
+    `monitor` is the one figure on validation rows by which the epoch, the pruned trials and the
+    winner are chosen. The learning rate is multiplied by `reduce_factor` when `val_loss` has not
+    improved for `reduce_patience` epochs.
+    """
+
+    learning_rate: float = Field(0.001, gt=0)
+    batch_size: int = Field(64, ge=1)
+    epochs: int = Field(10, ge=1)
+    patience: int = Field(3, ge=1)
+    reduce_factor: float = Field(0.5, gt=0, lt=1)
+    reduce_patience: int = Field(1, ge=1)
+    monitor: Literal["val_f1_macro", "val_f1_weighted", "val_accuracy"] = "val_f1_macro"
+
+
+class SweepConfig(Section):
+    """The search: how many trials, by how many workers, over which space.
+
+    `workers` defaults to the number of cores. A worker process is replaced after
+    `trials_per_worker` trials, before its memory grows. `keep_models` best trials keep their
+    model after the sweep. The pruner compares trials once `startup_trials` are complete, and
+    never before `warmup_epochs`.
+    """
+
+    trials: int = Field(10, ge=1)
+    workers: int | None = Field(None, ge=1)
+    seed: int = Field(0, ge=0)
+    pruner: Literal["median", "hyperband", "none"] = "median"
+    startup_trials: int = Field(4, ge=0)
+    warmup_epochs: int = Field(2, ge=0)
+    keep_models: int = Field(3, ge=1)
+    trials_per_worker: int = Field(8, ge=1)
+    space: dict[str, Dimension] = Field(default_factory=dict)
+
+
+class TrackingConfig(Section):
+    """Where runs and models are recorded, unless MLflow's own variables say otherwise."""
+
+    experiment: str = Field("ecomclf", min_length=1)
+    registered_model: str = Field("ecomclf", min_length=1)
+
+
+class Config(Section):
+    """Everything a sweep or a single training needs to know."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
+    seed: int = Field(0, ge=0, lt=2**32)
+    data: DataConfig = DataConfig()
+    text: TextConfig = TextConfig()
+    model: ModelConfig = ModelConfig()
+    train: TrainConfig = TrainConfig()
+    sweep: SweepConfig = SweepConfig()
+    tracking: TrackingConfig = TrackingConfig()
+
+    def with_values(self, values: Mapping[str, Any]) -> "Config":
+        """Give a checked copy with other values for some dotted keys."""
+        raw = self.model_dump()
+        for key, value in values.items():
+            _put(raw, key, value)
+        return _validate(raw)
+
+    def flat(self) -> dict[str, Scalar]:
+        """Give the config as dotted keys, lists as text; without the search space."""
+        return flatten(self.model_dump(mode="json", exclude={"sweep": {"space"}}))
+
+    def as_yaml(self) -> str:
+        """Give the config as YAML that `load_config` reads back."""
+        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+
+# A trial that changed one of these could not be compared with its neighbours.
+_NOT_SEARCHABLE = ("name", "data", "sweep", "tracking", "train.monitor")
+
+
+def load_config(path: Path | str, overrides: Iterable[str] = ()) -> Config:
+    """Read a YAML file, put `key=value` overrides on it, check all of it, the space included.
+
+    Raises:
+        ConfigError: the file, a key, a value or the space is wrong; the message names it.
+
+    """
+    path = Path(path)
+    raw = _read_yaml(path)
+    raw.setdefault("name", path.stem)
+    for override in overrides:
+        _put(raw, *parse_override(override))
+    try:
+        config = _validate(raw)
+        _check_space(config)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from None
+    return config
+
+
+def parse_override(text: str) -> tuple[str, Any]:
+    """Read `key=value`; the value is YAML."""
+    key, separator, value = text.partition("=")
+    if not separator or not key.strip():
+        raise ConfigError(f"an override must be key=value but got {text!r}")
+    try:
+        return key.strip(), yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"the value in {text!r} is not YAML; quote it") from error
+
+
+def split_overrides(text: str) -> list[str]:
+    """Split `a.b=1 c.d=[x, y]` before each `key=`; values may hold spaces.
+
+    >>> split_overrides("model.units=96 data.text_columns=[title, text]")
+    ['model.units=96', 'data.text_columns=[title, text]']
+    """
+    parts = re.split(r"\s+(?=[A-Za-z_]\w*(?:\.\w+)*=)", text.strip())
+    return [part for part in parts if part]
+
+
+def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Scalar]:
+    """Turn nested mappings into one with dotted keys; lists become text."""
+    flat: dict[str, Scalar] = {}
+    for key, value in tree.items():
+        if isinstance(value, Mapping):
+            flat |= flatten(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = str(value) if isinstance(value, list | tuple) else value
+    return flat
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ConfigError(f"no config at {path}; the shipped ones are in configs/") from error
+    except IsADirectoryError as error:
+        raise ConfigError(f"{path} is a folder; name a YAML file in it") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot read the config {path}: {error}") from error
+    except yaml.YAMLError as error:
+        reason = " ".join(str(error).split())
+        raise ConfigError(f"{path} is not YAML: {reason}") from error
+    if not isinstance(raw, dict):
+        found = "nothing" if raw is None else type(raw).__name__
+        raise ConfigError(f"{path} must hold keys and values but holds {found}")
+    return raw
+
+
+def _put(raw: dict[str, Any], key: str, value: Any) -> None:
+    """Set a dotted key in nested dictionaries; the keys of the space hold dots themselves."""
+    space = "sweep.space."
+    path = ["sweep", "space", key.removeprefix(space)] if key.startswith(space) else key.split(".")
+    for name in path[:-1]:
+        if raw.get(name) is None:
+            raw[name] = {}
+        raw = raw[name]
+        if not isinstance(raw, dict):
+            raise ConfigError(f"{key} cannot be set: {name} is a value, not a section")
+    raw[path[-1]] = value
+
+
+def _validate(raw: dict[str, Any]) -> Config:
+    try:
+        return Config.model_validate(raw)
+    except ValidationError as error:
+        problems = "; ".join(_describe(problem) for problem in error.errors())
+        raise ConfigError(problems) from error
+
+
+def _describe(problem: Any) -> str:
+    """Say which key is wrong, the value, and what it takes."""
+    # A discriminated union adds the chosen type to the location: no key of the file.
+    names = [str(name) for name in problem["loc"] if name not in ("choice", "int", "float")]
+    key = ".".join(names)
+    if problem["type"] == "extra_forbidden":
+        section, known = _known_keys(names[:-1])
+        close = difflib.get_close_matches(names[-1], known, n=1)
+        hint = f"did you mean {close[0]}?" if close else f"it takes {', '.join(known)}"
+        return f"unknown key {names[-1]!r} in {section}; {hint}"
+    message = problem["msg"].removeprefix("Value error, ")
+    message = message[0].lower() + message[1:]
+    if problem["type"] in ("value_error", "missing"):
+        return f"{key}: {message}"
+    return f"{key}: {message}, but got {problem['input']!r}"
+
+
+def _known_keys(section: list[str]) -> tuple[str, list[str]]:
+    """Name a section as people do, and list its keys."""
+    if section[:2] == ["sweep", "space"]:
+        return ".".join(section), ["type", "values", "low", "high", "step", "log"]
+    model: type[BaseModel] = Config
+    for name in section:
+        annotation = model.model_fields[name].annotation
+        assert isinstance(annotation, type)
+        model = annotation
+    return (".".join(section) or "the config"), list(model.model_fields)
+
+
+def _check_space(config: Config) -> None:
+    """Refuse a space over a key that is none, or with a value that the key refuses."""
+    known = config.flat()
+    for key, dimension in config.sweep.space.items():
+        if any(key == fixed or key.startswith(f"{fixed}.") for fixed in _NOT_SEARCHABLE):
+            raise ConfigError(
+                f"sweep.space: {key} cannot be searched, its trials could not be compared; "
+                "set it to one value"
+            )
+        if key not in known:
+            close = difflib.get_close_matches(key, known, n=1)
+            hint = f"did you mean {close[0]}?" if close else "use a dotted config key"
+            raise ConfigError(f"sweep.space: unknown key {key!r}; {hint}")
+        for value in dimension.probes():
+            try:
+                config.with_values({key: value})
+            except ConfigError as error:
+                raise ConfigError(f"sweep.space: the value {value!r} is refused: {error}") from None

@@ -1,0 +1,196 @@
+"""Runs a given function on worker processes. Knows nothing of trials.
+
+A worker is set up once, then works off one task at a time. It ends when its parent does, and is
+replaced after a number of tasks, or when it dies. Tasks and results travel by a pipe of its own, so
+that one worker's death harms no other.
+"""
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import threading
+import traceback
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from multiprocessing import connection
+from multiprocessing.context import SpawnProcess
+from typing import Any, Generic, Protocol, Self, TypeVar
+
+Context = TypeVar("Context")
+Task = TypeVar("Task")
+
+# Not forked: TensorFlow does not survive a fork.
+_SPAWN = multiprocessing.get_context("spawn")
+
+
+class Emit(Protocol):
+    """Sends a message from a task to the parent, while the task runs."""
+
+    def __call__(self, body: Any) -> None:
+        """Send any picklable value."""
+
+
+# Called once in each worker; gives the function that works off a task.
+Setup = Callable[[Context], Callable[[Task, Emit], None]]
+
+
+@dataclass(frozen=True)
+class Message(Generic[Task]):
+    """A running task says something."""
+
+    task: Task
+    body: Any
+
+
+@dataclass(frozen=True)
+class Finished(Generic[Task]):
+    """A task has returned."""
+
+    task: Task
+
+
+@dataclass(frozen=True)
+class Failed(Generic[Task]):
+    """A task, or its worker's set-up, has raised; `error` is the traceback."""
+
+    task: Task
+    error: str
+
+
+@dataclass(frozen=True)
+class Died(Generic[Task]):
+    """A worker has died in the midst of a task; `exit_code` is negative for a signal."""
+
+    task: Task
+    exit_code: int | None
+
+
+Event = Message[Task] | Finished[Task] | Failed[Task] | Died[Task]
+
+
+class LocalWorkers(Generic[Context, Task]):
+    """Processes on this machine; leaving the `with` block kills those that still run."""
+
+    def __init__(
+        self, setup: Setup[Context, Task], context: Context, *, count: int, tasks_per_worker: int
+    ) -> None:
+        self._setup = setup
+        self._context = context
+        self._count = count
+        self._tasks_per_worker = tasks_per_worker
+        self._workers: list[_Worker[Task]] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for worker in self._workers:
+            worker.kill()
+        self._workers.clear()
+
+    def run(self, next_task: Callable[[], Task | None]) -> Iterator[Event[Task]]:
+        """Work off tasks as long as there are any, and yield what happens.
+
+        `next_task` is asked whenever a worker is free, and again after each event; None means that
+        there is nothing to do for now. Ends when there is nothing to do and no task is running.
+        """
+        while True:
+            self._hand_out(next_task)
+            busy = [worker for worker in self._workers if worker.task is not None]
+            if not busy:
+                break
+            ready = connection.wait([worker.pipe for worker in busy])
+            for worker in busy:
+                if worker.pipe in ready:
+                    yield self._receive(worker)
+
+    def _hand_out(self, next_task: Callable[[], Task | None]) -> None:
+        for worker in [worker for worker in self._workers if worker.task is None]:
+            if worker.tasks_left == 0 or not worker.process.is_alive():
+                self._discard(worker)
+        while True:
+            idle = next((worker for worker in self._workers if worker.task is None), None)
+            if idle is None and len(self._workers) == self._count:
+                return
+            task = next_task()
+            if task is None:
+                return
+            if idle is None:
+                idle = _Worker(self._setup, self._context, self._tasks_per_worker)
+                self._workers.append(idle)
+            idle.start(task)
+
+    def _receive(self, worker: "_Worker[Task]") -> Event[Task]:
+        task = worker.task
+        assert task is not None
+        try:
+            kind, body = worker.pipe.recv()
+        except (EOFError, OSError):
+            self._discard(worker)
+            return Died(task, worker.process.exitcode)
+        if kind == "message":
+            return Message(task, body)
+        worker.task = None
+        if kind == "failed":
+            return Failed(task, body)
+        return Finished(task)
+
+    def _discard(self, worker: "_Worker[Task]") -> None:
+        worker.kill()
+        self._workers.remove(worker)
+
+
+class _Worker(Generic[Task]):
+    """A process, the parent's end of its pipe, and the task it is at."""
+
+    def __init__(self, setup: Setup[Any, Task], context: Any, tasks: int) -> None:
+        self.pipe, theirs = _SPAWN.Pipe()
+        self.task: Task | None = None
+        self.tasks_left = tasks
+        self.process: SpawnProcess = _SPAWN.Process(
+            target=_work, args=(setup, context, theirs), daemon=True
+        )
+        self.process.start()
+        # Only the worker may hold its end: else its death would not close the pipe.
+        theirs.close()
+
+    def start(self, task: Task) -> None:
+        self.task = task
+        self.tasks_left -= 1
+        # Has it died meanwhile, then receiving from it says so.
+        with contextlib.suppress(OSError):
+            self.pipe.send(task)
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.join()
+        self.pipe.close()
+
+
+def _work(setup: Setup[Any, Any], context: Any, pipe: Any) -> None:
+    """Live as a worker."""
+    # Ctrl-C goes to every process of the terminal; the parent decides what it means.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    function: Callable[[Any, Emit], None] | None = None
+    while True:
+        try:
+            task = pipe.recv()
+        except EOFError:
+            return
+        try:
+            if function is None:
+                function = setup(context)
+            function(task, lambda body: pipe.send(("message", body)))
+        except Exception:
+            pipe.send(("failed", traceback.format_exc()))
+        else:
+            pipe.send(("finished", None))
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

@@ -1,0 +1,97 @@
+"""Labels and probabilities → `Report`."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
+
+
+@dataclass(frozen=True)
+class ClassFigures:
+    """Precision, recall and F1 of one class, each 0 where undefined, and its number of rows."""
+
+    precision: float
+    recall: float
+    f1: float
+    support: int
+
+
+@dataclass(frozen=True)
+class Report:
+    """How good predictions are on one side of a split.
+
+    `loss` is the mean cross-entropy in nats, None where there are no probabilities. `f1_macro` is
+    the mean of the classes' F1, `f1_weighted` their mean weighted by rows. `confusion` counts rows,
+    [true class][predicted class].
+    """
+
+    rows: int
+    loss: float | None
+    accuracy: float
+    f1_macro: float
+    f1_weighted: float
+    classes: dict[str, ClassFigures]
+    confusion: tuple[tuple[int, ...], ...]
+
+    def metrics(self, prefix: str) -> dict[str, float]:
+        """Give the figures under their logged names, such as `test_f1_macro`."""
+        names = ("loss", "accuracy", "f1_macro", "f1_weighted")
+        figures = {name: getattr(self, name) for name in names}
+        return {f"{prefix}_{name}": value for name, value in figures.items() if value is not None}
+
+    def summary(self, side: str) -> str:
+        """Say the figures of a side in one line."""
+        return (
+            f"{side} accuracy {self.accuracy:.4f}, macro F1 {self.f1_macro:.4f}, "
+            f"weighted F1 {self.f1_weighted:.4f}"
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give plain values for JSON."""
+        return asdict(self)
+
+
+def evaluate(labels: np.ndarray, probabilities: np.ndarray, classes: tuple[str, ...]) -> Report:
+    """Compare true labels with class probabilities.
+
+    Args:
+        labels: int32 [rows], indices into `classes`.
+        probabilities: float32 [rows, classes].
+        classes: names, for the report.
+
+    """
+    chosen = probabilities[np.arange(len(labels)), labels]
+    # The smallest float32 above 0 keeps a certain mistake finite.
+    loss = -np.log(np.maximum(chosen.astype(np.float64), np.finfo(np.float32).tiny)).mean()
+    return evaluate_labels(labels, probabilities.argmax(axis=1), classes, loss=float(loss))
+
+
+def evaluate_labels(
+    labels: np.ndarray,
+    predicted: np.ndarray,
+    classes: tuple[str, ...],
+    *,
+    loss: float | None = None,
+) -> Report:
+    """Compare true with predicted labels, both int [rows]."""
+    every = np.arange(len(classes))
+    figures = precision_recall_fscore_support(labels, predicted, labels=every, zero_division=0.0)
+    precision, recall, f1, support = figures
+    return Report(
+        rows=len(labels),
+        loss=loss,
+        accuracy=float((labels == predicted).mean()),
+        f1_macro=float(f1.mean()),
+        f1_weighted=float(np.average(f1, weights=support)),
+        classes={
+            name: ClassFigures(
+                float(precision[at]), float(recall[at]), float(f1[at]), int(support[at])
+            )
+            for at, name in enumerate(classes)
+        },
+        confusion=tuple(
+            tuple(int(count) for count in row)
+            for row in confusion_matrix(labels, predicted, labels=every)
+        ),
+    )

@@ -1,0 +1,90 @@
+"""A `Classifier` as an MLflow model: keras flavor, and a pyfunc that takes strings.
+
+`mlflow.keras.save_model` writes the model of cleaned texts, which `mlflow.keras.load_model` reads
+without this package. Beside it lie the classifier's description and a copy of this package, from
+which the pyfunc is loaded wherever the package is not installed. `Model.log(flavor=…)` takes this
+module for its `save_model`, and MLflow finds `_load_pyfunc` in it by name.
+"""
+
+import importlib.metadata
+import logging
+import shutil
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import numpy as np
+import pandas as pd
+from mlflow.models import Model, ModelSignature
+from mlflow.models.model import MLMODEL_FILE_NAME
+from mlflow.types import ColSpec, DataType, Schema, TensorSpec
+
+from ecomclf.classifier import Classifier
+
+_PACKAGE = Path(__file__).parent
+# What the copied code imports; pinned to what the model was made with.
+_REQUIREMENTS = ("mlflow", "tensorflow", "keras", "pandas", "numpy", "scikit-learn", "nltk")
+_DATA = "data"
+_CODE = "code"
+
+
+def save_model(classifier: Classifier, path: str, mlflow_model: Model, **_: Any) -> None:
+    """Write a classifier as an MLflow model; called by `Model.log`."""
+    requirements = [f"{name}=={importlib.metadata.version(name)}" for name in _REQUIREMENTS]
+    # MLflow warns of the missing signature, which it would refuse for strings; it is set below.
+    logging.getLogger("mlflow.keras.save").setLevel(logging.ERROR)
+    mlflow.keras.save_model(
+        classifier.string_model(),
+        path,
+        mlflow_model=mlflow_model,
+        pip_requirements=requirements,
+    )
+    folder = Path(path)
+    classifier.save_about(folder / _DATA)
+    shutil.copytree(
+        _PACKAGE, folder / _CODE / _PACKAGE.name, ignore=shutil.ignore_patterns("__pycache__")
+    )
+    mlflow_model.flavors["python_function"] |= {
+        "loader_module": __name__,
+        "data": _DATA,
+        "code": _CODE,
+    }
+    mlflow_model.signature = _signature(classifier)
+    mlflow_model.save(str(folder / MLMODEL_FILE_NAME))
+
+
+def _signature(classifier: Classifier) -> ModelSignature:
+    outputs: list[ColSpec | TensorSpec] = [
+        ColSpec(DataType.string, "label"),
+        ColSpec(DataType.float, "confidence"),
+        ColSpec(DataType.boolean, "needs_review"),
+        *(ColSpec(DataType.float, f"probability.{name}") for name in classifier.classes),
+    ]
+    return ModelSignature(
+        inputs=Schema([ColSpec(DataType.string, "text")]), outputs=Schema(outputs)
+    )
+
+
+def _load_pyfunc(path: str) -> "_TextModel":
+    return _TextModel(Classifier.load(Path(path)))
+
+
+class _TextModel:
+    """What `mlflow.pyfunc.load_model` wraps."""
+
+    def __init__(self, classifier: Classifier) -> None:
+        self._classifier = classifier
+
+    def predict(self, data: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:  # noqa: ARG002 - MLflow's signature
+        """Classify the column `text`, a missing one as ""; rows keep number, order and index."""
+        texts = ["" if pd.isna(text) else str(text) for text in data["text"]]
+        probabilities = self._classifier.predict_probabilities(texts)
+        classes = self._classifier.classes
+        confidence = probabilities.max(axis=1)
+        columns: dict[str, Any] = {
+            "label": np.array(classes, dtype=object)[probabilities.argmax(axis=1)],
+            "confidence": confidence,
+            "needs_review": confidence < self._classifier.threshold,
+        }
+        columns |= {f"probability.{name}": probabilities[:, at] for at, name in enumerate(classes)}
+        return pd.DataFrame(columns, index=data.index)

@@ -1,0 +1,62 @@
+"""Which texts belong together and must never be parted by a split.
+
+Texts belong together when they have the same normalised words, the same first 12 of them, or when
+one is the beginning of the other from 8 words on; and so on transitively.
+"""
+
+import re
+import unicodedata
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+OPENING_WORDS = 12
+SHORTEST_BEGINNING = 8
+
+_WORD = re.compile(r"[^\W_]+")
+
+
+def normalised_words(text: str) -> list[str]:
+    """Give the words of a text without case, punctuation or Unicode's other ways to write them.
+
+    A text without any letter or digit is its own words, so that "❤" and "!" stay different.
+    """
+    plain = unicodedata.normalize("NFKC", text).casefold()
+    return _WORD.findall(plain) or plain.split()
+
+
+def group_texts(texts: Sequence[Sequence[str]]) -> np.ndarray:
+    """Give each text a number that it shares with those it belongs together with.
+
+    Takes each text as its normalised words. Two texts belong together when they are the same, have
+    the same first 12 words, or one is the beginning of the other from 8 words on; transitively. Of
+    two texts of 12 words or more the last case is part of the one before, so only texts of 8 to 11
+    words are looked up as beginnings: the work grows with the number of texts, not with its square.
+
+    Returns:
+        int32 [texts], numbered from 0 in the order in which groups appear.
+
+    """
+    owner: dict[str, int] = {}
+    edges: list[tuple[int, int]] = []
+    for row, words in enumerate(texts):
+        edges.append((row, owner.setdefault(_opening(words, OPENING_WORDS), row)))
+    for row, words in enumerate(texts):
+        for count in range(SHORTEST_BEGINNING, min(len(words), OPENING_WORDS)):
+            # Openings of 12 words end in no other mark than whole texts: both are found here.
+            beginning = owner.get(_opening(words[:count], OPENING_WORDS))
+            if beginning is not None:
+                edges.append((row, beginning))
+    ends = np.array(edges, np.int32).reshape(-1, 2)
+    graph = coo_array((np.ones(len(ends), bool), (ends[:, 0], ends[:, 1])), (len(texts),) * 2)
+    _, labels = connected_components(graph, directed=False)
+    _, first_rows, inverse = np.unique(labels, return_index=True, return_inverse=True)
+    order_of_appearance = np.argsort(np.argsort(first_rows))
+    return order_of_appearance[inverse].astype(np.int32)
+
+
+def _opening(words: Sequence[str], count: int) -> str:
+    """Give a key that is the same for the same first words, and tells a whole short text apart."""
+    return " ".join(words[:count]) + ("" if len(words) >= count else "\n")

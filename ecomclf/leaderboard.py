@@ -1,0 +1,79 @@
+"""The runs of a study side by side, as MLflow has them."""
+
+import pandas as pd
+from mlflow.entities import Run as MlflowRun
+from rich.console import Console
+
+from ecomclf.display import print_table
+from ecomclf.errors import RequestError
+from ecomclf.tracking import PRUNED, SEARCHED, STUDY, TRIAL, Tracking
+
+FIGURES = ("val_f1_macro", "val_f1_weighted", "val_accuracy")
+
+
+def trial_state(run: MlflowRun) -> str:
+    """Name a trial's state: running, finished, pruned, killed or failed."""
+    status = run.info.status
+    if status == "KILLED" and PRUNED in run.data.tags:
+        return "pruned"
+    return str(status).lower()
+
+
+def leaderboard(tracking: Tracking, study: str | None = None) -> tuple[str, pd.DataFrame]:
+    """List the trials of a study, or of the newest one, the best finished trial first.
+
+    Returns:
+        the study's name, and a row a trial: `trial`, `state`, the validation figures of the kept
+        epoch, the searched parameters, `seconds`, `run_id`. A trial that was not finished shows the
+        figures of its last epoch.
+
+    Raises:
+        RequestError: there is no such study, or none at all.
+
+    """
+    parent = _newest_sweep(tracking, study)
+    study = parent.data.tags[STUDY]
+    searched = parent.data.tags[SEARCHED].split()
+    rows = [_row(run, searched) for run in tracking.search(role="trial", study=study)]
+    table = pd.DataFrame(rows, columns=["trial", "state", *FIGURES, *searched, "seconds", "run_id"])
+    order = table["state"].map({"finished": 0, "pruned": 1, "running": 2}).fillna(3)
+    ranked = table.assign(order=order).sort_values(
+        ["order", parent.data.params["train.monitor"], "trial"], ascending=[True, False, True]
+    )
+    return study, ranked.drop(columns="order").reset_index(drop=True)
+
+
+def print_leaderboard(tracking: Tracking, study: str | None, console: Console) -> None:
+    """Print the leaderboard of a study, or of the newest one."""
+    name, table = leaderboard(tracking, study)
+    print_table(console, f"study {name}", table.drop(columns="run_id"))
+
+
+def _newest_sweep(tracking: Tracking, study: str | None) -> MlflowRun:
+    found = next(tracking.search(role="sweep", study=study), None)
+    if found is not None:
+        return found
+    names = sorted({run.data.tags[STUDY] for run in tracking.search(role="sweep")})
+    if not names:
+        raise RequestError(f"no sweep is recorded in {tracking.uri}; run `ecomclf sweep` first")
+    raise RequestError(f"no study {study!r} in {tracking.uri}; there are {', '.join(names)}")
+
+
+def _row(run: MlflowRun, searched: list[str]) -> dict[str, object]:
+    end = run.info.end_time or run.info.start_time
+    return {
+        "trial": int(run.data.tags[TRIAL]),
+        "state": trial_state(run),
+        **{name: run.data.metrics.get(name) for name in FIGURES},
+        **{key: _number(run.data.params.get(key)) for key in searched},
+        "seconds": round((end - run.info.start_time) / 1000, 1),
+        "run_id": run.info.run_id,
+    }
+
+
+def _number(text: str | None) -> object:
+    """Give a parameter as the number it was before MLflow made a text of it, where it was one."""
+    try:
+        return float(text) if text and not text.isdecimal() else text
+    except ValueError:
+        return text

@@ -1,0 +1,49 @@
+"""`Report`, history or study → matplotlib figures.
+
+Figures are made without pyplot: nothing global, and no window system is asked for.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from ecomclf.evaluate import Report
+
+# Beyond this many classes the numbers in the cells could not be read.
+_MOST_NUMBERED_CLASSES = 20
+
+
+def confusion_figure(report: Report, title: str) -> Figure:
+    """Draw true against predicted classes: colours are shares of the true class, numbers rows."""
+    counts = np.array(report.confusion)
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    names = list(report.classes)
+    size = 3 + 0.45 * min(len(names), 60)
+    figure = Figure(figsize=(size + 1, size), layout="constrained")
+    axes = figure.subplots()
+    image = axes.imshow(shares, vmin=0, vmax=1, cmap="Blues")
+    figure.colorbar(image, ax=axes, label="share of the true class")
+    axes.set_xticks(range(len(names)), names, rotation=90)
+    axes.set_yticks(range(len(names)), names)
+    axes.set(xlabel="predicted", ylabel="true", title=title)
+    if len(names) <= _MOST_NUMBERED_CLASSES:
+        for (row, column), count in np.ndenumerate(counts):
+            colour = "white" if shares[row, column] > 0.5 else "black"
+            axes.text(column, row, f"{count}", ha="center", va="center", color=colour)
+    return figure
+
+
+def history_figure(epochs: Sequence[dict[str, float]], kept_epoch: int) -> Figure:
+    """Draw loss, accuracy, macro F1 and learning rate over the epochs, the kept one marked."""
+    numbers = range(1, len(epochs) + 1)
+    figure = Figure(figsize=(10, 7), layout="constrained")
+    panels = figure.subplots(2, 2).flat
+    for axes, name in zip(panels, ("loss", "accuracy", "f1_macro", "learning_rate"), strict=True):
+        curves = [name] if name == "learning_rate" else [f"train_{name}", f"val_{name}"]
+        for curve in curves:
+            axes.plot(numbers, [metrics[curve] for metrics in epochs], marker="o", label=curve)
+        axes.axvline(kept_epoch, color="grey", linestyle=":", label="kept epoch")
+        axes.set(xlabel="epoch", ylabel=name)
+        axes.legend()
+    return figure

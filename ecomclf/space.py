@@ -1,0 +1,67 @@
+"""What a search may try for a config key: some values, or a range."""
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class Section(BaseModel):
+    """A part of the config: keyword-only, frozen, unknown keys refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Choice(Section):
+    """One of `values`."""
+
+    type: Literal["choice"]
+    values: tuple[Any, ...] = Field(min_length=1)
+
+    def probes(self) -> tuple[Any, ...]:
+        """Give the values that must be allowed for the whole of it to be allowed."""
+        return self.values
+
+
+class _Range(Section):
+    @model_validator(mode="after")
+    def _hold_something(self) -> Self:
+        low, high, step, log = (getattr(self, name) for name in ("low", "high", "step", "log"))
+        if low > high:
+            raise ValueError(f"low must be at most high but got low {low} and high {high}")
+        if log and low <= 0:
+            raise ValueError(f"a log scale needs a low above 0 but got {low}")
+        if log and step is not None:
+            raise ValueError(f"a log scale takes no step but got step {step}")
+        return self
+
+
+class IntRange(_Range):
+    """A whole number from `low` to `high`, both included; in steps of `step` from `low`."""
+
+    type: Literal["int"]
+    low: int
+    high: int
+    step: int | None = Field(None, ge=1)
+    log: bool = False
+
+    def probes(self) -> tuple[int, ...]:
+        """Give the values that must be allowed for the whole of it to be allowed."""
+        return (self.low, self.high)
+
+
+class FloatRange(_Range):
+    """A number from `low` to `high`, both included; in steps of `step` from `low`."""
+
+    type: Literal["float"]
+    low: float
+    high: float
+    step: float | None = Field(None, gt=0)
+    log: bool = False
+
+    def probes(self) -> tuple[float, ...]:
+        """Give the values that must be allowed for the whole of it to be allowed."""
+        # The one between is no whole number: a key that takes only those refuses it.
+        return (self.low, self.low + 0.382 * (self.high - self.low), self.high)
+
+
+Dimension = Annotated[Choice | IntRange | FloatRange, Field(discriminator="type")]

@@ -1,0 +1,51 @@
+"""Brings TensorFlow up: threads set before its first operation, none of its start-up noise."""
+
+import contextlib
+import logging
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+
+
+def start_tensorflow(threads: int | None = None) -> None:
+    """Import TensorFlow and let it look at its devices; call before the first import of Keras.
+
+    Args:
+        threads: how many it may use; None for as many as there are cores.
+
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with _quiet_stderr():
+        import tensorflow as tf
+
+        if threads is not None:
+            tf.config.threading.set_intra_op_parallelism_threads(threads)
+            tf.config.threading.set_inter_op_parallelism_threads(threads)
+        # The first look at the devices prints what the import did not.
+        tf.config.list_logical_devices()
+
+
+def quiet_mlflow() -> None:
+    """Let MLflow and its database migrations speak of problems only, without progress bars."""
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    for name in ("mlflow", "alembic"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+
+
+@contextlib.contextmanager
+def _quiet_stderr() -> Iterator[None]:
+    """Catch what C++ writes to file descriptor 2; show it only when the block fails."""
+    sys.stderr.flush()
+    stderr = os.dup(2)
+    with tempfile.TemporaryFile() as caught:
+        os.dup2(caught.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            caught.seek(0)
+            os.write(stderr, caught.read())
+            raise
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)

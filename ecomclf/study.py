@@ -1,0 +1,240 @@
+"""Optuna's study: where it is stored, what it is called, what it searches, what it counts.
+
+The journal is a file beside MLflow's artifacts. Its lock is the system's, so that a process killed
+while holding it blocks nobody, and whoever takes it first cuts off what a killed writer left of a
+last line.
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+from optuna.trial import FrozenTrial, TrialState
+
+from ecomclf.config import Config, Scalar, SweepConfig
+from ecomclf.errors import StudyError
+from ecomclf.space import Choice, Dimension, IntRange
+
+STUDIES = Path("mlruns") / "studies"
+
+# Attributes of a study and of its trials.
+IDENTITY = "identity"
+JUDGED = "trials_when_judged"
+OWN_ERROR = "error"
+RETRY_OF = "retry_of"
+
+
+def study_identity(config: Config, fingerprint: str) -> dict[str, Scalar]:
+    """Give what makes trials comparable: the data, their split, the space and the fixed keys."""
+    split = ("data.validation_size", "data.test_size", "data.split_seed")
+    fixed = {
+        key: value
+        for key, value in config.flat().items()
+        if key in split or not key.startswith(("name", "data.", "sweep.", "tracking."))
+    }
+    space = {
+        f"sweep.space.{key}": dimension.model_dump_json()
+        for key, dimension in sorted(config.sweep.space.items())
+    }
+    searched = {key: value for key, value in fixed.items() if key not in config.sweep.space}
+    return {"data.fingerprint": fingerprint} | searched | space
+
+
+def default_study_name(config: Config, identity: Mapping[str, Scalar]) -> str:
+    """Give the config's name and a hash of the identity."""
+    text = json.dumps(identity, sort_keys=True)
+    return f"{config.name}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+
+
+def journal_path(name: str) -> Path:
+    """Give the file of a study that is stored on this machine."""
+    return STUDIES / f"{name}.journal"
+
+
+@contextlib.contextmanager
+def hold_study(name: str, storage: str | None) -> Iterator[None]:
+    """Keep other sweeps off a study in this machine's files while the block runs.
+
+    Raises:
+        StudyError: another process holds it.
+
+    """
+    if storage is not None:
+        yield
+        return
+    path = journal_path(name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("ab") as journal:
+        try:
+            fcntl.flock(journal, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise StudyError(
+                f"another process is running the study {name!r}; wait for it, or choose "
+                "another name with --study"
+            ) from error
+        yield
+
+
+def open_study(name: str, identity: Mapping[str, Scalar], storage: str | None) -> optuna.Study:
+    """Open a study, or make it.
+
+    Raises:
+        StudyError: it exists with another identity; the message says what changed.
+
+    """
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    study = optuna.create_study(
+        study_name=name, storage=_storage(name, storage), direction="maximize", load_if_exists=True
+    )
+    known = study.user_attrs.get(IDENTITY)
+    if known is None:
+        study.set_user_attr(IDENTITY, dict(identity))
+    elif known != dict(identity):
+        keys = sorted(key for key in {*known, *identity} if known.get(key) != identity.get(key))
+        changes = "; ".join(f"{key} was {known.get(key)}, is {identity.get(key)}" for key in keys)
+        raise StudyError(
+            f"the study {name!r} was made with other settings: {changes}; choose another --study, "
+            "or leave it out for a name of its own"
+        )
+    return study
+
+
+def load_worker_study(name: str, storage: str | None, config: SweepConfig, epochs: int) -> Any:
+    """Open an existing study with the config's pruner, for running trials of it."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    return optuna.load_study(
+        study_name=name, storage=_storage(name, storage), pruner=_pruner(config, epochs)
+    )
+
+
+def make_sampler(config: SweepConfig, ordinal: int) -> optuna.samplers.BaseSampler:
+    """Give the sampler of the ordinal-th trial.
+
+    Each trial has its own seed: whichever worker runs it, and whether the study was stopped in
+    between or not, one worker at a time draws the same.
+    """
+    return optuna.samplers.TPESampler(
+        n_startup_trials=config.startup_trials, seed=config.seed * 100_003 + ordinal
+    )
+
+
+def distributions(space: Mapping[str, Dimension]) -> dict[str, BaseDistribution]:
+    """Give the space in Optuna's words."""
+    return {key: _distribution(dimension) for key, dimension in space.items()}
+
+
+def chosen_values(space: Mapping[str, Dimension], params: Mapping[str, Any]) -> dict[str, Any]:
+    """Turn a trial's parameters into config values."""
+    values = dict(params)
+    for key, dimension in space.items():
+        if isinstance(dimension, Choice) and key in params:
+            values[key] = dimension.values[_labels(dimension).index(params[key])]
+    return values
+
+
+def counted(study: optuna.Study) -> int:
+    """Count the trials that were run: complete, pruned, or failed by their own exception."""
+    return sum(
+        trial.state in (TrialState.COMPLETE, TrialState.PRUNED)
+        or (trial.state == TrialState.FAIL and OWN_ERROR in trial.user_attrs)
+        for trial in study.get_trials(deepcopy=False)
+    )
+
+
+def running(study: optuna.Study) -> list[FrozenTrial]:
+    """Give the trials that are running, or whose worker was killed."""
+    return study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+
+
+def enqueue_retries(study: optuna.Study) -> None:
+    """Let the parameters of each killed trial be tried again, once.
+
+    A trial that failed with no error of its own was killed.
+    """
+    trials = study.get_trials(deepcopy=False)
+    retried = {trial.user_attrs.get(RETRY_OF) for trial in trials}
+    for trial in trials:
+        killed = trial.state == TrialState.FAIL and OWN_ERROR not in trial.user_attrs
+        if killed and trial.number not in retried:
+            study.enqueue_trial(trial.params, user_attrs={RETRY_OF: trial.number})
+
+
+def _storage(name: str, storage: str | None) -> Any:
+    if storage is not None:
+        return storage
+    path = journal_path(name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return optuna.storages.JournalStorage(JournalFileBackend(str(path), _JournalLock(path)))
+
+
+def _pruner(config: SweepConfig, epochs: int) -> optuna.pruners.BasePruner:
+    if config.pruner == "median":
+        return optuna.pruners.MedianPruner(
+            n_startup_trials=config.startup_trials, n_warmup_steps=config.warmup_epochs
+        )
+    if config.pruner == "hyperband":
+        return optuna.pruners.HyperbandPruner(
+            min_resource=max(1, config.warmup_epochs), max_resource=epochs
+        )
+    return optuna.pruners.NopPruner()
+
+
+def _distribution(dimension: Dimension) -> BaseDistribution:
+    if isinstance(dimension, Choice):
+        return CategoricalDistribution(_labels(dimension))
+    if isinstance(dimension, IntRange):
+        return IntDistribution(
+            dimension.low, dimension.high, log=dimension.log, step=dimension.step or 1
+        )
+    return FloatDistribution(dimension.low, dimension.high, log=dimension.log, step=dimension.step)
+
+
+def _labels(dimension: Choice) -> list[Scalar]:
+    """Give choices as Optuna stores them: scalars as they are, lists as JSON."""
+    return [
+        value if isinstance(value, bool | int | float | str | None) else json.dumps(value)
+        for value in dimension.values
+    ]
+
+
+class _JournalLock(JournalFileOpenLock):
+    """Locks by the system's `flock`, and cuts a torn last line before anyone appends to it."""
+
+    def __init__(self, journal: Path) -> None:
+        self._journal = journal
+        self._held: Any = None
+
+    def acquire(self) -> bool:
+        self._held = self._journal.with_suffix(".lock").open("ab")
+        fcntl.flock(self._held, fcntl.LOCK_EX)
+        _cut_torn_line(self._journal)
+        return True
+
+    def release(self) -> None:
+        self._held.close()
+
+
+def _cut_torn_line(path: Path) -> None:
+    """Remove what follows the last end of line."""
+    with path.open("r+b") as file:
+        end = file.seek(0, os.SEEK_END)
+        if end == 0:
+            return
+        file.seek(end - 1)
+        if file.read(1) == b"\n":
+            return
+        file.seek(0)
+        file.truncate(file.read().rfind(b"\n") + 1)

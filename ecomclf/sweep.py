@@ -1,0 +1,279 @@
+"""The sweep: hand out trials, resume, bring the study to its number of them, judge the winner.
+
+The parent process owns the parent run, the count of trials and the display; `worker` does the rest.
+"""
+
+import itertools
+import os
+import traceback
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import optuna
+from optuna.trial import TrialState
+from rich.console import Console
+
+from ecomclf import study as studies
+from ecomclf.baseline import fit_baseline
+from ecomclf.config import Config
+from ecomclf.data import DataReport
+from ecomclf.display import SweepDisplay
+from ecomclf.engine import Died, Event, Failed, LocalWorkers, Message
+from ecomclf.errors import ConfigError, JobError, SweepFailedError, SweepInterruptedError
+from ecomclf.leaderboard import print_leaderboard, trial_state
+from ecomclf.space import Choice
+from ecomclf.split import Split
+from ecomclf.text import Cleaner
+from ecomclf.tracking import SEARCHED, STUDY, Run, Tracking, connect
+from ecomclf.winner import judge_winner, keep_best_models
+from ecomclf.worker import Ended, Epoch, Started, TrialTask, WorkerContext, prepare_worker
+
+# When so many workers die one after the other, the next will not do better.
+_MOST_DEATHS = 3
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """What one `sweep` command was asked for, checked."""
+
+    config: Config
+    split: Split
+    report: DataReport
+    study_name: str
+    storage: str | None
+    trials: int
+    workers: int
+
+
+def plan_sweep(
+    config: Config,
+    split: Split,
+    report: DataReport,
+    *,
+    trials: int | None,
+    workers: int | None,
+    study: str | None,
+    storage: str | None,
+) -> Sweep:
+    """Check a request and name its study; nothing is started.
+
+    Raises:
+        ConfigError: the config has no search space.
+        RequestError: a cleaning step cannot work here.
+
+    """
+    if not config.sweep.space:
+        raise ConfigError(
+            "sweep.space is empty, there is nothing to search; name keys in it, or use "
+            "`ecomclf train` for a single run"
+        )
+    steps = config.sweep.space.get("text.steps")
+    for choice in steps.values if isinstance(steps, Choice) else (config.text.steps,):
+        Cleaner(choice)
+    identity = studies.study_identity(config, split.fingerprint)
+    return Sweep(
+        config=config,
+        split=split,
+        report=report,
+        study_name=study or studies.default_study_name(config, identity),
+        storage=storage,
+        trials=trials or config.sweep.trials,
+        workers=workers or config.sweep.workers or os.cpu_count() or 1,
+    )
+
+
+def run_sweep(sweep: Sweep, console: Console) -> None:
+    """Bring the study to its number of trials, judge the winner and register it.
+
+    Raises:
+        StudyError: the study was made with other settings, or another process is running it.
+        SweepFailedError: no trial was completed.
+        SweepInterruptedError: Ctrl-C or SIGTERM; what is finished is kept.
+
+    """
+    name = sweep.study_name
+    with studies.hold_study(name, sweep.storage):
+        identity = studies.study_identity(sweep.config, sweep.split.fingerprint)
+        study = studies.open_study(name, identity, sweep.storage)
+        tracking = connect(sweep.config.tracking.experiment)
+        settle(study, tracking, alive=())
+        done = studies.counted(study)
+        if done >= sweep.trials and study.user_attrs.get(studies.JUDGED) == done:
+            console.print(f"study {name} has its {done} trials, nothing to do", soft_wrap=True)
+            print_leaderboard(tracking, name, console)
+            return
+        tags = {STUDY: name, SEARCHED: " ".join(sweep.config.sweep.space)}
+        parent = tracking.start_run("sweep", name, tags=tags)
+        try:
+            _run(sweep, study, tracking, parent, console)
+        except KeyboardInterrupt:
+            settle(study, tracking, alive=())
+            parent.finish("KILLED")
+            raise SweepInterruptedError(
+                f"interrupted with {studies.counted(study)} of {sweep.trials} trials done, all "
+                "kept; run the same command again to go on"
+            ) from None
+        except BaseException:
+            settle(study, tracking, alive=())
+            parent.log_text(traceback.format_exc(), "error.txt")
+            parent.finish("FAILED")
+            raise
+        parent.finish("FINISHED")
+
+
+def settle(study: optuna.Study, tracking: Tracking, *, alive: Collection[int]) -> None:
+    """Bring study and runs to agree on trials that nobody is running any more.
+
+    A run that had ended tells what has become of its trial. Any other is KILLED, and its trial does
+    not count; its parameters are enqueued again. Killed in the midst of it, the next call does the
+    rest.
+    """
+    left = [trial for trial in studies.running(study) if trial.number not in alive]
+    runs = tracking.trial_runs(study.study_name) if left else {}
+    for trial in left:
+        run = runs.get(trial.number)
+        state = trial_state(run) if run else "killed"
+        if run and state == "finished":
+            monitor = study.user_attrs[studies.IDENTITY]["train.monitor"]
+            study.tell(trial.number, run.data.metrics[monitor])
+        elif state == "pruned":
+            study.tell(trial.number, state=TrialState.PRUNED)
+        else:
+            if run and state == "running":
+                tracking.reopen(run.info.run_id).finish("KILLED")
+            study.tell(trial.number, state=TrialState.FAIL)
+    studies.enqueue_retries(study)
+
+
+def _run(
+    sweep: Sweep, study: optuna.Study, tracking: Tracking, parent: Run, console: Console
+) -> None:
+    console.print(f"study {sweep.study_name}, run {parent.run_id}", soft_wrap=True)
+    tracking.adopt(sweep.study_name, parent)
+    parent.log_params(sweep.config.flat() | {"data.fingerprint": sweep.split.fingerprint})
+    parent.log_text(sweep.config.as_yaml(), "config.yaml")
+    parent.log_json(sweep.report.to_dict(), "data_report.json")
+    baseline = fit_baseline(sweep.split)
+    parent.log_metrics(baseline.validation.metrics("baseline_val"))
+    console.print(f"baseline: {baseline.validation.summary('validation')}", soft_wrap=True)
+
+    _Trials(sweep, study, tracking, parent, console).run()
+    if not study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
+        raise SweepFailedError(
+            f"none of the {sweep.trials} trials of the study {sweep.study_name} was completed; "
+            "the failed runs hold their traceback in error.txt"
+        )
+    winner = judge_winner(sweep.config, sweep.split, study, tracking, parent, baseline)
+    keep_best_models(study, tracking, sweep.config.sweep.keep_models)
+    study.set_user_attr(studies.JUDGED, studies.counted(study))
+
+    print_leaderboard(tracking, sweep.study_name, console)
+    console.print(f"winner:   {winner.test.summary('test')}", soft_wrap=True)
+    console.print(f"baseline: {baseline.test.summary('test')}", soft_wrap=True)
+    version = winner.version
+    console.print(f"trial {winner.trial} is version {version.version} of the model {version.name}")
+
+
+class _Trials:
+    """Hands out trials until the study has its number of them, and follows them."""
+
+    def __init__(
+        self, sweep: Sweep, study: optuna.Study, tracking: Tracking, parent: Run, console: Console
+    ) -> None:
+        self._sweep = sweep
+        self._study = study
+        self._tracking = tracking
+        self._parent = parent
+        self._done = studies.counted(study)
+        # The trial that each running task has announced; None before it has.
+        self._announced: dict[TrialTask, int | None] = {}
+        self._ordinals = set(range(self._done))
+        self._deaths = 0
+        self._unsettled = False
+        self._display = SweepDisplay(
+            console,
+            total=sweep.trials,
+            done=self._done,
+            workers=sweep.workers,
+            monitor=sweep.config.train.monitor,
+        )
+        if study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
+            self._display.best_so_far(study.best_value, study.best_trial.number)
+
+    def run(self) -> None:
+        """Run what is missing.
+
+        Raises:
+            JobError: workers cannot work, whatever the trial.
+
+        """
+        sweep = self._sweep
+        context = WorkerContext(
+            config=sweep.config,
+            split=sweep.split,
+            tracking=self._tracking,
+            study_name=sweep.study_name,
+            storage=sweep.storage,
+            threads=max(1, (os.cpu_count() or 1) // sweep.workers),
+        )
+        workers = LocalWorkers(
+            prepare_worker,
+            context,
+            count=sweep.workers,
+            tasks_per_worker=sweep.config.sweep.trials_per_worker,
+        )
+        with self._display, workers:
+            for event in workers.run(self._next_task):
+                self._follow(event)
+
+    def _next_task(self) -> TrialTask | None:
+        # After a death nothing new starts before the lost trial is enqueued again.
+        if self._unsettled or self._done + len(self._announced) >= self._sweep.trials:
+            return None
+        ordinal = next(number for number in itertools.count() if number not in self._ordinals)
+        self._ordinals.add(ordinal)
+        task = TrialTask(ordinal, self._parent.run_id)
+        self._announced[task] = None
+        return task
+
+    def _follow(self, event: Event[TrialTask]) -> None:
+        if isinstance(event, Message):
+            self._show(event)
+        elif isinstance(event, Failed):
+            raise JobError(f"a worker failed outside of its trial:\n{event.error}")
+        elif isinstance(event, Died):
+            self._mourn(event)
+        else:
+            del self._announced[event.task]
+            self._done += 1
+            self._deaths = 0
+        # A trial without its worker can be told from the others once these have said theirs.
+        if self._unsettled and None not in self._announced.values():
+            alive = [trial for trial in self._announced.values() if trial is not None]
+            settle(self._study, self._tracking, alive=alive)
+            self._done = studies.counted(self._study)
+            self._unsettled = False
+
+    def _show(self, message: Message[TrialTask]) -> None:
+        body = message.body
+        if isinstance(body, Started):
+            self._announced[message.task] = body.trial
+            epochs = body.values.get("train.epochs", self._sweep.config.train.epochs)
+            self._display.started(body.trial, body.values, epochs)
+        elif isinstance(body, Epoch):
+            self._display.epoch(body.trial, body.epoch, body.score)
+        elif isinstance(body, Ended):
+            self._display.ended(body.trial, body.state, body.score, body.error)
+
+    def _mourn(self, death: Died[TrialTask]) -> None:
+        trial = self._announced.pop(death.task)
+        self._ordinals.discard(death.task.ordinal)
+        self._unsettled = True
+        self._deaths += 1
+        if trial is not None:
+            self._display.lost(trial)
+        if self._deaths == _MOST_DEATHS:
+            raise JobError(
+                f"{self._deaths} workers died one after the other, the last with exit code "
+                f"{death.exit_code}; if memory was short, try fewer --workers"
+            )

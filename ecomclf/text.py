@@ -1,0 +1,179 @@
+"""Cleaning steps by name; cleaned texts → ids with Keras' TextVectorization."""
+
+import functools
+import re
+import string
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+
+from ecomclf.errors import RequestError
+
+PADDING_ID = 0
+
+_LINK = re.compile(r"(?:https?://|www\.)\S+", re.IGNORECASE)
+_DIGITS = re.compile(r"\d+")
+_PUNCTUATION = re.compile(f"[{re.escape(string.punctuation)}\u2010-\u2027\u2030-\u205e]+")
+# Texts are encoded a few at a time: the padded array between is [chunk, max_length].
+_CHUNK = 1024
+
+
+class Cleaner:
+    """Applies cleaning steps in the order given, then joins words by single spaces.
+
+    A cleaned text is what the vectorizer and the saved Keras model take.
+
+    Raises:
+        RequestError: a step needs a corpus of nltk's that is not installed.
+
+    """
+
+    def __init__(self, steps: Sequence[str]) -> None:
+        self.steps = tuple(steps)
+        self._functions = [STEPS[step]() for step in self.steps]
+
+    def __call__(self, text: str) -> str:
+        """Clean one text."""
+        for function in self._functions:
+            text = function(text)
+        return " ".join(text.split())
+
+    def clean(self, texts: Iterable[str]) -> list[str]:
+        """Clean texts, keeping their number and order."""
+        return [self(text) for text in texts]
+
+
+def _lowercase() -> Callable[[str], str]:
+    return str.lower
+
+
+def _without(pattern: re.Pattern[str]) -> Callable[[], Callable[[str], str]]:
+    return lambda: functools.partial(pattern.sub, " ")
+
+
+def _by_word(function: Callable[[str], str]) -> Callable[[str], str]:
+    """Apply a function to each word; an answer is kept, since words recur."""
+    remembered = functools.lru_cache(maxsize=100_000)(function)
+    return lambda text: " ".join(remembered(word) for word in text.split())
+
+
+def _stopwords() -> Callable[[str], str]:
+    # scikit-learn ships its list; nltk's is a download.
+    from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
+
+    return lambda text: " ".join(
+        word for word in text.split() if word.lower() not in ENGLISH_STOP_WORDS
+    )
+
+
+def _porter() -> Callable[[str], str]:
+    from nltk.stem import PorterStemmer
+
+    return _by_word(PorterStemmer().stem)
+
+
+def _snowball() -> Callable[[str], str]:
+    from nltk.stem import SnowballStemmer
+
+    return _by_word(SnowballStemmer("english").stem)
+
+
+def _lemmas() -> Callable[[str], str]:
+    from nltk.stem import WordNetLemmatizer
+
+    lemmatize = WordNetLemmatizer().lemmatize
+    try:
+        lemmatize("words")
+    except LookupError as error:
+        raise RequestError(
+            "the cleaning step 'lemmas' needs nltk's corpus 'wordnet', which is not installed; "
+            "run: python -m nltk.downloader wordnet; or use 'porter' or 'snowball'"
+        ) from error
+    return _by_word(lemmatize)
+
+
+STEPS: dict[str, Callable[[], Callable[[str], str]]] = {
+    "lowercase": _lowercase,
+    "links": _without(_LINK),
+    "digits": _without(_DIGITS),
+    "punctuation": _without(_PUNCTUATION),
+    "stopwords": _stopwords,
+    "porter": _porter,
+    "snowball": _snowball,
+    "lemmas": _lemmas,
+}
+
+
+@dataclass(frozen=True)
+class Ids:
+    """Token ids of texts, one after the other, without padding.
+
+    `values` int32 [tokens]; `offsets` int64 [texts + 1], where each text begins and the last ends.
+    """
+
+    values: np.ndarray
+    offsets: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """Give the number of tokens of each text; int64 [texts]."""
+        return np.diff(self.offsets)
+
+    def padded(self, rows: np.ndarray) -> np.ndarray:
+        """Give some texts as one array, padded with 0 to the longest of them.
+
+        At least one position wide, since a recurrent layer takes no empty sequence.
+
+        Returns:
+            int32 [rows, length].
+
+        """
+        lengths = self.lengths[rows]
+        array = np.full((len(rows), max(1, int(lengths.max(initial=0)))), PADDING_ID, np.int32)
+        for line, row in enumerate(rows):
+            array[line, : lengths[line]] = self.values[self.offsets[row] : self.offsets[row + 1]]
+        return array
+
+
+class Vectorizer:
+    """Cleaned texts → ids: Keras' TextVectorization, and the length at which texts are cut.
+
+    Id 0 is padding, 1 an unknown token, the rest the vocabulary, most frequent first.
+    """
+
+    def __init__(self, layer: Any, max_length: int) -> None:
+        self.layer = layer
+        self.max_length = max_length
+
+    @classmethod
+    def fit(cls, texts: Sequence[str], *, max_tokens: int, max_length: int) -> Self:
+        """Learn the vocabulary from cleaned training texts, and from nothing else."""
+        import keras
+
+        layer = keras.layers.TextVectorization(
+            max_tokens=max_tokens, standardize=None, name="vectorizer"
+        )
+        layer.adapt(np.array(texts, dtype=np.str_))
+        return cls(layer, max_length)
+
+    @property
+    def vocabulary_size(self) -> int:
+        """Give the number of ids in use, padding and the unknown token included."""
+        return int(self.layer.vocabulary_size())
+
+    def encode(self, texts: Sequence[str]) -> Ids:
+        """Turn cleaned texts into ids, each cut at `max_length` tokens."""
+        values, lengths = [np.zeros(0, np.int32)], [np.zeros(1, np.int64)]
+        for start in range(0, len(texts), _CHUNK):
+            # Cut before, so that one long text does not widen the padded array.
+            cut = [" ".join(text.split()[: self.max_length]) for text in texts[start:][:_CHUNK]]
+            ids = np.asarray(self.layer(np.array(cut, dtype=np.str_)))
+            real = ids != PADDING_ID
+            values.append(ids[real].astype(np.int32))
+            lengths.append(real.sum(axis=1))
+        return Ids(np.concatenate(values), np.cumsum(np.concatenate(lengths)))

@@ -1,0 +1,237 @@
+"""The one room that writes runs.
+
+Everything goes through `MlflowClient` with explicit run ids: nothing is global, and a worker
+process writes its trial's run without knowing of any other.
+"""
+
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import mlflow
+from mlflow.entities import Metric, Param, ViewType
+from mlflow.entities import Run as MlflowRun
+from mlflow.exceptions import MlflowException
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+from mlflow.tracking.context.registry import resolve_tags
+
+from ecomclf.errors import RequestError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+    from ecomclf.classifier import Classifier
+
+# What a run is: the parent of a sweep, one of its trials, or a training of its own.
+ROLE = "ecomclf.role"
+STUDY = "ecomclf.study"
+TRIAL = "ecomclf.trial"
+SEARCHED = "ecomclf.searched"
+PARENT = "mlflow.parentRunId"
+CONTINUED_BY = "continued_by"
+PRUNED = "pruned"
+
+CLASSIFIER_FOLDER = "classifier"
+
+State = Literal["FINISHED", "KILLED", "FAILED"]
+Role = Literal["sweep", "trial", "train"]
+
+_BATCH = 100
+
+
+@dataclass(frozen=True)
+class Run:
+    """One MLflow run that is being written."""
+
+    uri: str
+    run_id: str
+
+    @property
+    def _client(self) -> mlflow.MlflowClient:
+        return mlflow.MlflowClient(self.uri)
+
+    def log_params(self, params: Mapping[str, object]) -> None:
+        """Log parameters, each once a run."""
+        entities = [Param(key, str(value)) for key, value in params.items()]
+        for start in range(0, len(entities), _BATCH):
+            self._client.log_batch(self.run_id, params=entities[start : start + _BATCH])
+
+    def log_metrics(self, metrics: Mapping[str, float], step: int = 0) -> None:
+        """Log figures at one step."""
+        now = round(time.time() * 1000)
+        entities = [Metric(key, value, now, step) for key, value in metrics.items()]
+        self._client.log_batch(self.run_id, metrics=entities)
+
+    def tag(self, **tags: object) -> None:
+        """Set tags."""
+        for key, value in tags.items():
+            self._client.set_tag(self.run_id, key, value)
+
+    def log_text(self, text: str, file: str) -> None:
+        """Log a text as an artifact."""
+        self._client.log_text(self.run_id, text, file)
+
+    def log_json(self, value: object, file: str) -> None:
+        """Log plain values as a JSON artifact."""
+        self.log_text(json.dumps(value, ensure_ascii=False, indent=2), file)
+
+    def log_figure(self, figure: "Figure", file: str) -> None:
+        """Log a picture."""
+        self._client.log_figure(self.run_id, figure, file)
+
+    def log_table(self, table: "pd.DataFrame", file: str) -> None:
+        """Log a table that the MLflow UI shows as one."""
+        self._client.log_table(self.run_id, table, file)
+
+    def log_folder(self, folder: Path, name: str) -> None:
+        """Log a folder's files under a name."""
+        self._client.log_artifacts(self.run_id, str(folder), name)
+
+    def log_model(self, classifier: "Classifier") -> Any:
+        """Log a classifier with this project's flavor; gives MLflow's `ModelInfo`."""
+        from mlflow.models import Model
+
+        from ecomclf import flavor
+
+        # Made here, since `Model.log` would put it in the process's active experiment.
+        logged = self._client.create_logged_model(
+            self._client.get_run(self.run_id).info.experiment_id,
+            name=CLASSIFIER_FOLDER,
+            source_run_id=self.run_id,
+        )
+        return Model.log(
+            artifact_path=None,
+            name=CLASSIFIER_FOLDER,
+            flavor=flavor,
+            run_id=self.run_id,
+            model_id=logged.model_id,
+            classifier=classifier,
+        )
+
+    def finish(self, state: State) -> None:
+        """End the run in a state."""
+        self._client.set_terminated(self.run_id, state)
+
+
+@dataclass(frozen=True)
+class Tracking:
+    """The store and the experiment that new runs go to; picklable, so workers get it as it is."""
+
+    uri: str
+    experiment_id: str
+
+    @property
+    def _client(self) -> mlflow.MlflowClient:
+        return mlflow.MlflowClient(self.uri)
+
+    def start_run(
+        self, role: Role, name: str, *, parent: str | None = None, tags: Mapping[str, object]
+    ) -> Run:
+        """Begin a run; under `mlflow run` MLflow's own run is taken for one without a parent."""
+        every = {ROLE: role, **{key: str(value) for key, value in tags.items()}}
+        launched = os.environ.get("MLFLOW_RUN_ID")
+        if parent is not None:
+            every[PARENT] = parent
+        elif launched:
+            run = Run(self.uri, launched)
+            run.tag(**every)
+            return run
+        else:
+            every = resolve_tags(every)
+        created = self._client.create_run(self.experiment_id, run_name=name, tags=every)
+        return Run(self.uri, created.info.run_id)
+
+    def reopen(self, run_id: str) -> Run:
+        """Give a run that exists, to write to."""
+        return Run(self.uri, run_id)
+
+    def search(self, *, role: Role | None = None, study: str | None = None) -> Iterator[MlflowRun]:
+        """Give this project's runs, the newest first, whatever experiment they are in."""
+        conditions = [f"tags.`{ROLE}` = '{role}'" if role else f"tags.`{ROLE}` LIKE '%'"]
+        if study is not None:
+            conditions.append(f"tags.`{STUDY}` = '{study}'")
+        experiments = [found.experiment_id for found in self._client.search_experiments()]
+        token = None
+        while True:
+            page = self._client.search_runs(
+                experiments,
+                " and ".join(conditions),
+                ViewType.ACTIVE_ONLY,
+                order_by=["attributes.start_time DESC"],
+                page_token=token,
+            )
+            yield from page
+            token = page.token
+            if not token:
+                return
+
+    def trial_runs(self, study: str) -> dict[int, MlflowRun]:
+        """Give the run of each trial of a study."""
+        return {int(run.data.tags[TRIAL]): run for run in self.search(role="trial", study=study)}
+
+    def adopt(self, study: str, parent: Run) -> None:
+        """Let a new parent run continue those of a study that did not finish.
+
+        Parents left RUNNING become KILLED; the trials of all that did not finish move to the new
+        parent.
+        """
+        unfinished = {
+            run.info.run_id: run
+            for run in self.search(role="sweep", study=study)
+            if run.info.status != "FINISHED" and run.info.run_id != parent.run_id
+        }
+        for run_id, run in unfinished.items():
+            old = self.reopen(run_id)
+            if run.info.status == "RUNNING":
+                old.finish("KILLED")
+            if CONTINUED_BY not in run.data.tags:
+                old.tag(**{CONTINUED_BY: parent.run_id})
+        for run in self.search(role="trial", study=study):
+            if run.data.tags.get(PARENT) in unfinished:
+                self.reopen(run.info.run_id).tag(**{PARENT: parent.run_id})
+
+    def download(self, run_id: str, artifact: str, folder: Path) -> Path:
+        """Fetch an artifact into a folder; gives its path there."""
+        return Path(self._client.download_artifacts(run_id, artifact, str(folder)))
+
+    def delete_artifact(self, run: MlflowRun, artifact: str) -> None:
+        """Remove an artifact, wherever it is stored; nothing happens when there is none."""
+        if self._client.list_artifacts(run.info.run_id, artifact):
+            repository: Any = get_artifact_repository(run.info.artifact_uri)
+            repository.delete_artifacts(artifact)
+
+
+def connect(experiment: str) -> Tracking:
+    """Open the store that MLflow's variables name, or `sqlite:///mlflow.db`.
+
+    The experiment is that of `MLFLOW_RUN_ID`, else the one that MLflow's variables name, else
+    `experiment`, made if need be.
+
+    Raises:
+        RequestError: the store cannot be opened or a variable names what is not there.
+
+    """
+    uri = mlflow.get_tracking_uri()
+    try:
+        client = mlflow.MlflowClient(uri)
+        return Tracking(uri, _experiment_id(client, experiment))
+    except MlflowException as error:
+        reason = " ".join(str(error).split())
+        raise RequestError(f"cannot use the MLflow store {uri}: {reason}") from error
+
+
+def _experiment_id(client: mlflow.MlflowClient, name: str) -> str:
+    launched = os.environ.get("MLFLOW_RUN_ID")
+    if launched:
+        return str(client.get_run(launched).info.experiment_id)
+    chosen = os.environ.get("MLFLOW_EXPERIMENT_ID")
+    if chosen:
+        return str(client.get_experiment(chosen).experiment_id)
+    name = os.environ.get("MLFLOW_EXPERIMENT_NAME") or name
+    found = client.get_experiment_by_name(name)
+    return str(found.experiment_id if found else client.create_experiment(name))

@@ -1,0 +1,114 @@
+"""Fit: learning-rate and stopping rules, metrics an epoch."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from ecomclf.batches import TrainingBatches
+from ecomclf.config import TrainConfig
+from ecomclf.errors import TrainingDivergedError
+
+EpochMetrics = dict[str, float]
+
+
+@dataclass(frozen=True)
+class History:
+    """What each epoch reached, and which one's weights were kept.
+
+    `epochs[i]` holds epoch i + 1: `train_…` and `val_…` of `loss`, `accuracy`, `f1_macro`,
+    `f1_weighted`, and `learning_rate`. `kept_epoch` counts from 1.
+    """
+
+    epochs: tuple[EpochMetrics, ...]
+    kept_epoch: int
+
+    @property
+    def kept(self) -> EpochMetrics:
+        """Give the metrics of the epoch whose weights the model has."""
+        return self.epochs[self.kept_epoch - 1]
+
+
+def fit(
+    model: keras.Model,
+    train: TrainingBatches,
+    validation: TrainingBatches,
+    config: TrainConfig,
+    *,
+    tensorboard: Path,
+    on_epoch: Callable[[int, EpochMetrics], None],
+) -> History:
+    """Train until the monitored figure has not improved for `patience` epochs.
+
+    The model ends with the weights of its best epoch.
+
+    Args:
+        model: not compiled; changed in place.
+        train: batches to learn from.
+        validation: batches to choose the epoch by.
+        config: optimizer and rules.
+        tensorboard: folder for TensorBoard's event files.
+        on_epoch: called after each epoch with its number, from 1, and its metrics; what it raises
+            ends the training.
+
+    Raises:
+        TrainingDivergedError: the loss stopped being a number.
+
+    """
+    model.compile(
+        optimizer=keras.optimizers.Adam(config.learning_rate),
+        loss="categorical_crossentropy",
+        metrics=[
+            "accuracy",
+            keras.metrics.F1Score(average="macro", name="f1_macro"),
+            keras.metrics.F1Score(average="weighted", name="f1_weighted"),
+        ],
+    )
+    stopping = keras.callbacks.EarlyStopping(
+        monitor=config.monitor, mode="max", patience=config.patience, restore_best_weights=True
+    )
+    recorder = _Recorder(on_epoch)
+    model.fit(
+        train,
+        validation_data=validation,
+        epochs=config.epochs,
+        verbose=0,
+        # The recorder comes first: it reads the learning rate that the epoch had, and a trial
+        # that is pruned there has not yet paid for the others.
+        callbacks=[
+            recorder,
+            stopping,
+            keras.callbacks.ReduceLROnPlateau(
+                monitor="val_loss", factor=config.reduce_factor, patience=config.reduce_patience
+            ),
+            keras.callbacks.TensorBoard(tensorboard, write_graph=False),
+        ],
+    )
+    return History(epochs=tuple(recorder.epochs), kept_epoch=stopping.best_epoch + 1)
+
+
+class _Recorder(keras.callbacks.Callback):
+    """Keeps each epoch's metrics under the names they are logged by, and passes them on."""
+
+    def __init__(self, on_epoch: Callable[[int, EpochMetrics], None]) -> None:
+        super().__init__()
+        self.epochs: list[EpochMetrics] = []
+        self._on_epoch = on_epoch
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        figures = {name: float(value) for name, value in (logs or {}).items()}
+        metrics = {
+            name if name.startswith("val_") else f"train_{name}": value
+            for name, value in figures.items()
+        }
+        metrics["learning_rate"] = float(self.model.optimizer.learning_rate)
+        if not math.isfinite(metrics["train_loss"]):
+            raise TrainingDivergedError(
+                f"the training loss is {metrics['train_loss']} in epoch {epoch + 1}; "
+                f"lower train.learning_rate (now {metrics['learning_rate']:g})"
+            )
+        self.epochs.append(metrics)
+        self._on_epoch(epoch + 1, metrics)

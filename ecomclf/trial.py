@@ -1,0 +1,142 @@
+"""The recipe: one config → trained, evaluated, logged. `train` and every trial call it."""
+
+import tempfile
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+from rich.console import Console
+
+from ecomclf.batches import TrainingBatches, predict_probabilities
+from ecomclf.classifier import Classifier
+from ecomclf.config import Config, TextConfig
+from ecomclf.data import DataReport
+from ecomclf.evaluate import evaluate
+from ecomclf.model import build_model
+from ecomclf.plots import confusion_figure, history_figure
+from ecomclf.split import Split
+from ecomclf.text import Cleaner, Ids, Vectorizer
+from ecomclf.tracking import CLASSIFIER_FOLDER, Run, connect
+from ecomclf.train import EpochMetrics, fit
+
+
+@dataclass(frozen=True)
+class EncodedTexts:
+    """Training and validation texts as ids, and what made them so; shared by many trials."""
+
+    cleaner: Cleaner
+    vectorizer: Vectorizer
+    train: Ids
+    validation: Ids
+
+
+@dataclass(frozen=True)
+class TrialResult:
+    """The classifier of the kept epoch, and that epoch's metrics."""
+
+    classifier: Classifier
+    metrics: EpochMetrics
+
+
+def encode_texts(split: Split, config: TextConfig) -> EncodedTexts:
+    """Clean and encode; the vocabulary is learned from training rows only."""
+    cleaner = Cleaner(config.steps)
+    train, validation = (cleaner.clean(rows.texts) for rows in (split.train, split.validation))
+    vectorizer = Vectorizer.fit(train, max_tokens=config.max_tokens, max_length=config.max_length)
+    return EncodedTexts(
+        cleaner, vectorizer, vectorizer.encode(train), vectorizer.encode(validation)
+    )
+
+
+def run_trial(
+    config: Config,
+    split: Split,
+    texts: EncodedTexts,
+    run: Run,
+    on_epoch: Callable[[int, EpochMetrics], None],
+) -> TrialResult:
+    """Train one set of hyperparameters and write all of it to a run, which stays open.
+
+    `on_epoch` is called after an epoch is logged, with its number, from 1, and its metrics; what it
+    raises ends the trial. Test rows are not touched.
+    """
+    run.log_params(config.flat() | {"data.fingerprint": split.fingerprint})
+    run.log_text(config.as_yaml(), "config.yaml")
+
+    keras.utils.set_random_seed(config.seed)
+    classes = len(split.classes)
+    model = build_model(
+        config.model, vocabulary_size=texts.vectorizer.vocabulary_size, classes=classes
+    )
+
+    def log_epoch(epoch: int, metrics: EpochMetrics) -> None:
+        run.log_metrics(metrics, step=epoch)
+        on_epoch(epoch, metrics)
+
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        history = fit(
+            model,
+            _batches(texts.train, split.train.labels, config, classes, shuffle=True),
+            _batches(texts.validation, split.validation.labels, config, classes, shuffle=False),
+            config.train,
+            tensorboard=folder / "tensorboard",
+            on_epoch=log_epoch,
+        )
+        classifier = Classifier(texts.cleaner, texts.vectorizer, model, split.classes)
+        probabilities = predict_probabilities(model, texts.validation)
+        report = evaluate(split.validation.labels, probabilities, split.classes)
+
+        classifier.save(folder / CLASSIFIER_FOLDER)
+        run.log_folder(folder / CLASSIFIER_FOLDER, CLASSIFIER_FOLDER)
+        run.log_folder(folder / "tensorboard", "tensorboard")
+    run.log_json(report.to_dict(), "report.json")
+    run.log_figure(confusion_figure(report, "validation rows"), "confusion_matrix.png")
+    run.log_figure(history_figure(history.epochs, history.kept_epoch), "history.png")
+    # Once more, after the last epoch: what MLflow shows as a run's figures is what was kept.
+    run.log_metrics(history.kept, step=len(history.epochs) + 1)
+    run.tag(kept_epoch=history.kept_epoch)
+    return TrialResult(classifier, history.kept)
+
+
+def run_alone(config: Config, split: Split, report: DataReport, console: Console) -> None:
+    """Train the config's own values in a run of its own, and judge it once on the test rows."""
+    tracking = connect(config.tracking.experiment)
+    run = tracking.start_run("train", config.name, tags={})
+    monitor = config.train.monitor
+
+    def show(epoch: int, metrics: EpochMetrics) -> None:
+        console.print(
+            f"epoch {epoch} train_loss {metrics['train_loss']:.4f} {monitor} {metrics[monitor]:.4f}"
+        )
+
+    try:
+        run.log_json(report.to_dict(), "data_report.json")
+        result = run_trial(config, split, encode_texts(split, config.text), run, show)
+        probabilities = result.classifier.predict_probabilities(split.test.texts)
+        test = evaluate(split.test.labels, probabilities, split.classes)
+        run.log_metrics(test.metrics("test"))
+        run.log_json(test.to_dict(), "test_report.json")
+    except BaseException as error:
+        run.log_text(traceback.format_exc(), "error.txt")
+        run.finish("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
+        raise
+    run.finish("FINISHED")
+    console.print(f"run {run.run_id}", soft_wrap=True)
+    console.print(test.summary("test"))
+
+
+def _batches(
+    ids: Ids, labels: np.ndarray, config: Config, classes: int, *, shuffle: bool
+) -> TrainingBatches:
+    return TrainingBatches(
+        ids,
+        labels,
+        classes=classes,
+        batch_size=config.train.batch_size,
+        shuffle=shuffle,
+        seed=config.seed,
+    )
