@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from ecomclf.errors import EcomclfError, RequestError
+from ecomclf.errors import DataError, EcomclfError, RequestError
 
 if TYPE_CHECKING:
     from ecomclf.config import Config
@@ -69,6 +69,7 @@ def sweep(
     from ecomclf.startup import quiet_mlflow
 
     quiet_mlflow()
+    sweeps.require_searchable(loaded, study or None)
     split, report = _load_data(loaded)
     planned = sweeps.plan_sweep(
         loaded,
@@ -128,8 +129,15 @@ def check_data(
     else:
         values = dict(parse_override(override) for override in _each_override(overrides))
         base = Config(name="check").with_values(values)
+    wrong = 0
     for file in files:
-        _load_data(base.with_values({"data.source": file}))
+        try:
+            _load_data(base.with_values({"data.source": file}))
+        except DataError as error:
+            wrong += 1
+            print(f"ecomclf: {error}", file=sys.stderr, flush=True)
+    if wrong:
+        raise RequestError(f"files that cannot be used: {wrong} of {len(files)}; see above")
 
 
 def main() -> NoReturn:

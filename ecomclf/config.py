@@ -26,15 +26,16 @@ CleaningStep = Literal[
 class DataConfig(Section):
     """Where the rows come from and how they are split.
 
-    `source` is `sample`, `ecommerce` or a path of a CSV file. Columns are given by name, or by
-    position from 0. `header: auto` expects a header when a column is given by name; otherwise it
-    takes the first row for a header when its label occurs in no other row.
+    `source` is `sample`, `ecommerce` or the path of a CSV file. Columns are given by name, or by
+    position from 0; not given, they are the sample's own, elsewhere 1 and 0. `header: auto` expects
+    a header when a column is given by name; otherwise it takes the first row for one when its label
+    occurs in no other row.
     """
 
     source: str = Field("sample", min_length=1)
-    header: bool | Literal["auto"] = "auto"
-    text_columns: tuple[int | str, ...] = Field((1,), min_length=1)
-    label_column: int | str = 0
+    header: Literal[True, False, "auto"] = "auto"
+    text_columns: tuple[int | str, ...] | None = Field(None, min_length=1)
+    label_column: int | str | None = None
     validation_size: float = Field(0.15, gt=0, lt=1)
     test_size: float = Field(0.15, gt=0, lt=1)
     split_seed: int = Field(0, ge=0)
@@ -183,7 +184,7 @@ def parse_override(text: str) -> tuple[str, Any]:
         raise ConfigError(f"an override must be key=value but got {text!r}")
     try:
         return key.strip(), yaml.safe_load(value)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:
         raise ConfigError(f"the value in {text!r} is not YAML; quote it") from error
 
 
@@ -193,8 +194,15 @@ def split_overrides(text: str) -> list[str]:
     >>> split_overrides("model.units=96 data.text_columns=[title, text]")
     ['model.units=96', 'data.text_columns=[title, text]']
     """
-    parts = re.split(r"\s+(?=[A-Za-z_]\w*(?:\.\w+)*=)", text.strip())
-    return [part for part in parts if part]
+    parts: list[str] = []
+    for part in re.split(r"\s+(?=[A-Za-z_]\w*(?:\.\w+)*=)", text.strip()):
+        # Within brackets an equals sign belongs to a value.
+        inside = parts and any(parts[-1].count(a) > parts[-1].count(b) for a, b in ("[]", "{}"))
+        if inside:
+            parts[-1] += f" {part}"
+        elif part:
+            parts.append(part)
+    return parts
 
 
 def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Scalar]:
@@ -215,9 +223,14 @@ def _read_yaml(path: Path) -> dict[str, Any]:
         raise ConfigError(f"no config at {path}; the shipped ones are in configs/") from error
     except IsADirectoryError as error:
         raise ConfigError(f"{path} is a folder; name a YAML file in it") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot read the config {path}: {error}") from error
-    except yaml.YAMLError as error:
+    except UnicodeDecodeError as error:
+        byte = error.object[error.start]
+        raise ConfigError(
+            f"the config {path} is not UTF-8: byte 0x{byte:02x}; convert it"
+        ) from error
+    except OSError as error:
+        raise ConfigError(f"cannot read the config {path}: {error.strerror}") from error
+    except (yaml.YAMLError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise ConfigError(f"{path} is not YAML: {reason}") from error
     if not isinstance(raw, dict):
@@ -228,8 +241,9 @@ def _read_yaml(path: Path) -> dict[str, Any]:
 
 def _put(raw: dict[str, Any], key: str, value: Any) -> None:
     """Set a dotted key in nested dictionaries; the keys of the space hold dots themselves."""
-    space = "sweep.space."
-    path = ["sweep", "space", key.removeprefix(space)] if key.startswith(space) else key.split(".")
+    path = key.split(".")
+    if path[:2] == ["sweep", "space"] and len(path) > 2:
+        path = ["sweep", "space", *_space_path(raw, ".".join(path[2:]))]
     for name in path[:-1]:
         if raw.get(name) is None:
             raw[name] = {}
@@ -237,6 +251,16 @@ def _put(raw: dict[str, Any], key: str, value: Any) -> None:
         if not isinstance(raw, dict):
             raise ConfigError(f"{key} cannot be set: {name} is a value, not a section")
     raw[path[-1]] = value
+
+
+def _space_path(raw: dict[str, Any], key: str) -> list[str]:
+    """Part `model.units.low` after the searched key, where there is one of that name."""
+    section = raw.get("sweep")
+    space = section.get("space") if isinstance(section, dict) else None
+    for searched in space if isinstance(space, dict) else ():
+        if key.startswith(f"{searched}."):
+            return [searched, key.removeprefix(f"{searched}.")]
+    return [key]
 
 
 def _validate(raw: dict[str, Any]) -> Config:

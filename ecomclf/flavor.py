@@ -15,6 +15,7 @@ from typing import Any
 import mlflow
 import numpy as np
 import pandas as pd
+from mlflow.exceptions import MlflowException
 from mlflow.models import Model, ModelSignature
 from mlflow.models.model import MLMODEL_FILE_NAME
 from mlflow.types import ColSpec, DataType, Schema, TensorSpec
@@ -54,15 +55,18 @@ def save_model(classifier: Classifier, path: str, mlflow_model: Model, **_: Any)
 
 
 def _signature(classifier: Classifier) -> ModelSignature:
-    outputs: list[ColSpec | TensorSpec] = [
+    """Describe the answers.
+
+    The inputs are left open and checked in `predict`: with a schema for a column `text`, MLflow
+    refuses a list of strings before the model sees it.
+    """
+    columns: list[ColSpec | TensorSpec] = [
         ColSpec(DataType.string, "label"),
         ColSpec(DataType.float, "confidence"),
         ColSpec(DataType.boolean, "needs_review"),
         *(ColSpec(DataType.float, f"probability.{name}") for name in classifier.classes),
     ]
-    return ModelSignature(
-        inputs=Schema([ColSpec(DataType.string, "text")]), outputs=Schema(outputs)
-    )
+    return ModelSignature(outputs=Schema(columns))
 
 
 def _load_pyfunc(path: str) -> "_TextModel":
@@ -75,10 +79,12 @@ class _TextModel:
     def __init__(self, classifier: Classifier) -> None:
         self._classifier = classifier
 
-    def predict(self, data: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:  # noqa: ARG002 - MLflow's signature
-        """Classify the column `text`, a missing one as ""; rows keep number, order and index."""
-        texts = ["" if pd.isna(text) else str(text) for text in data["text"]]
-        probabilities = self._classifier.predict_probabilities(texts)
+    def predict(self, data: Any, params: dict[str, Any] | None = None) -> pd.DataFrame:  # noqa: ARG002 - MLflow's signature
+        """Classify the column `text`, or strings; rows keep their number, order and index."""
+        texts = _texts(data)
+        probabilities = self._classifier.predict_probabilities(
+            ["" if pd.isna(text) else str(text) for text in texts]
+        )
         classes = self._classifier.classes
         confidence = probabilities.max(axis=1)
         columns: dict[str, Any] = {
@@ -87,4 +93,29 @@ class _TextModel:
             "needs_review": confidence < self._classifier.threshold,
         }
         columns |= {f"probability.{name}": probabilities[:, at] for at, name in enumerate(classes)}
-        return pd.DataFrame(columns, index=data.index)
+        return pd.DataFrame(columns, index=texts.index)
+
+
+def _texts(data: Any) -> "pd.Series[Any]":
+    """Find the texts in what a caller or MLflow's server may pass.
+
+    Raises:
+        MlflowException: INVALID_PARAMETER_VALUE, which the server answers with 400.
+
+    """
+    if isinstance(data, dict):
+        data = pd.DataFrame(data)
+    if isinstance(data, pd.DataFrame):
+        if "text" not in data.columns:
+            names = ", ".join(map(repr, data.columns))
+            raise MlflowException.invalid_parameter_value(
+                f"the input has no column 'text'; it has {names or 'none'}"
+            )
+        return data["text"]
+    texts = pd.Series([data] if isinstance(data, str) else data, dtype=object)
+    wrong = next((text for text in texts if not (isinstance(text, str) or text is None)), None)
+    if wrong is not None:
+        raise MlflowException.invalid_parameter_value(
+            f"the input must be strings or a table with a column 'text' but holds {wrong!r}"
+        )
+    return texts

@@ -4,18 +4,20 @@ Texts belong together when they have the same normalised words, the same first 1
 one is the beginning of the other from 8 words on; and so on transitively.
 """
 
-import re
 import unicodedata
 from collections.abc import Sequence
 
 import numpy as np
+import regex
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 OPENING_WORDS = 12
 SHORTEST_BEGINNING = 8
 
-_WORD = re.compile(r"[^\W_]+")
+# Letters, the marks that belong to them, numbers. Python's own \w takes vowel signs for no part of
+# a word.
+_WORD = regex.compile(r"[\p{L}\p{M}\p{N}]+")
 
 
 def normalised_words(text: str) -> list[str]:
@@ -24,7 +26,8 @@ def normalised_words(text: str) -> list[str]:
     A text without any letter or digit is its own words, so that "❤" and "!" stay different.
     """
     plain = unicodedata.normalize("NFKC", text).casefold()
-    return _WORD.findall(plain) or plain.split()
+    words: list[str] = _WORD.findall(plain)
+    return words or plain.split()
 
 
 def group_texts(texts: Sequence[Sequence[str]]) -> np.ndarray:
@@ -42,11 +45,11 @@ def group_texts(texts: Sequence[Sequence[str]]) -> np.ndarray:
     owner: dict[str, int] = {}
     edges: list[tuple[int, int]] = []
     for row, words in enumerate(texts):
-        edges.append((row, owner.setdefault(_opening(words, OPENING_WORDS), row)))
+        edges.append((row, owner.setdefault(" ".join(words[:OPENING_WORDS]), row)))
     for row, words in enumerate(texts):
         for count in range(SHORTEST_BEGINNING, min(len(words), OPENING_WORDS)):
-            # Openings of 12 words end in no other mark than whole texts: both are found here.
-            beginning = owner.get(_opening(words[:count], OPENING_WORDS))
+            # Under 12 words, what is found is a whole text.
+            beginning = owner.get(" ".join(words[:count]))
             if beginning is not None:
                 edges.append((row, beginning))
     ends = np.array(edges, np.int32).reshape(-1, 2)
@@ -55,8 +58,3 @@ def group_texts(texts: Sequence[Sequence[str]]) -> np.ndarray:
     _, first_rows, inverse = np.unique(labels, return_index=True, return_inverse=True)
     order_of_appearance = np.argsort(np.argsort(first_rows))
     return order_of_appearance[inverse].astype(np.int32)
-
-
-def _opening(words: Sequence[str], count: int) -> str:
-    """Give a key that is the same for the same first words, and tells a whole short text apart."""
-    return " ".join(words[:count]) + ("" if len(words) >= count else "\n")

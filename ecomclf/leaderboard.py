@@ -50,10 +50,11 @@ def print_leaderboard(tracking: Tracking, study: str | None, console: Console) -
 
 
 def _newest_sweep(tracking: Tracking, study: str | None) -> MlflowRun:
-    found = next(tracking.search(role="sweep", study=study), None)
-    if found is not None:
-        return found
-    names = sorted({run.data.tags[STUDY] for run in tracking.search(role="sweep")})
+    sweeps = list(tracking.search(role="sweep"))
+    for run in sweeps:
+        if study in (None, run.data.tags[STUDY]):
+            return run
+    names = sorted({run.data.tags[STUDY] for run in sweeps})
     if not names:
         raise RequestError(f"no sweep is recorded in {tracking.uri}; run `ecomclf sweep` first")
     raise RequestError(f"no study {study!r} in {tracking.uri}; there are {', '.join(names)}")

@@ -3,11 +3,15 @@
 import csv
 import gzip
 import hashlib
+import sys
+import zlib
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO, cast
 
 import pandas as pd
+import requests
 
 from ecomclf import sample
 from ecomclf.config import DataConfig
@@ -70,15 +74,14 @@ def read_csv(path: Path, config: DataConfig) -> Table:
             header=None,
             dtype=str,
             keep_default_na=False,
-            encoding="utf-8-sig",
-            quoting=csv.QUOTE_MINIMAL,
+            encoding="utf-8",
         )
     except pd.errors.EmptyDataError as error:
         raise DataError(f"{path} is empty; it needs rows of texts with labels") from error
     except pd.errors.ParserError as error:
-        reason = str(error).removeprefix("Error tokenizing data. C error: ").strip()
-        raise DataError(f"{path} is not a regular CSV: {reason}; mend or quote it") from error
-    cells = cells.fillna("")
+        raise DataError(
+            f"{path} is not a regular CSV: {_irregularity(path)}; mend the row or quote its cells"
+        ) from error
     header = _header(cells, config, path)
     with path.open("rb") as stream:
         sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
@@ -90,39 +93,64 @@ def fetch_ecommerce(url: str) -> Path:
 
     Raises:
         DownloadError: it is not there and cannot be fetched, or something else arrived.
+        DataError: the file that is there already is another one.
 
     """
     path = DOWNLOADS / ECOMMERCE_FILE
-    by_hand = "download it by hand and pass --set data.source=PATH (doi 10.5281/zenodo.3355823)"
-    if not path.exists():
-        import pooch
-        import requests
-
-        pooch.get_logger().setLevel("WARNING")
-        try:
-            pooch.retrieve(
-                url,
-                known_hash=None,
-                fname=path.name,
-                path=path.parent,
-                downloader=pooch.HTTPDownloader(progressbar=True),
+    if path.exists():
+        wrong = _not_ecommerce(path)
+        if wrong:
+            raise DataError(
+                f"{path} is not the public file: {wrong}; remove it to download it again, or name "
+                "it with --set data.source=PATH to use it as it is"
             )
-        except (requests.RequestException, OSError, ValueError) as error:
-            reason = " ".join(str(error).split())[:200]
-            raise DownloadError(f"cannot download {url}: {reason}; {by_hand}") from error
+        return path
+    by_hand = "download it by hand and pass --set data.source=PATH (doi 10.5281/zenodo.3355823)"
+    try:
+        _download(url, path)
+    except (requests.RequestException, OSError, ValueError) as error:
+        # requests wraps what urllib3 found, which alone says it in a few words.
+        cause = getattr(error.args[0] if error.args else error, "reason", error)
+        reason = " ".join(str(cause).split())
+        raise DownloadError(f"cannot download {url}: {reason}; {by_hand}") from error
+    wrong = _not_ecommerce(path)
+    if wrong:
+        path.unlink()
+        raise DownloadError(f"{url} is not the public file: {wrong}; removed it; {by_hand}")
+    return path
+
+
+def _download(url: str, path: Path) -> None:
+    import pooch
+
+    pooch.get_logger().setLevel("WARNING")
+    pooch.retrieve(
+        url,
+        known_hash=None,
+        fname=path.name,
+        path=path.parent,
+        downloader=pooch.HTTPDownloader(progressbar=True),
+    )
+
+
+def _not_ecommerce(path: Path) -> str | None:
+    """Say in what a file differs from the public one."""
     try:
         table = read_csv(path, DataConfig(source=str(path), header=False))
-        found: Counter[str] | str = Counter(table.labels)
     except DataError as error:
-        found = str(error)
-    if found != ECOMMERCE_ROWS:
-        path.unlink()
-        summary = found if isinstance(found, str) else dict(found.most_common(5))
-        raise DownloadError(
-            f"{url} is not the public file: rows a class {summary}, expected {ECOMMERCE_ROWS}; "
-            f"removed it; {by_hand}"
-        )
-    return path
+        return str(error)
+    found = Counter(table.labels)
+    if found == ECOMMERCE_ROWS:
+        return None
+    return f"rows a class {dict(found.most_common(5))}, expected {ECOMMERCE_ROWS}"
+
+
+def _columns(config: DataConfig) -> tuple[tuple[int | str, ...], int | str]:
+    """Give the text columns and the label column, where not given those of the source."""
+    texts, label = config.text_columns, config.label_column
+    if config.source == "sample":
+        return texts or ("title", "description"), "category" if label is None else label
+    return texts or (1,), 0 if label is None else label
 
 
 def _require_file(path: Path) -> None:
@@ -134,11 +162,32 @@ def _require_file(path: Path) -> None:
         )
 
 
+def _irregularity(path: Path) -> str:
+    """Say in which line a CSV breaks; pandas counts rows, which quoted newlines make differ."""
+    limit = csv.field_size_limit(sys.maxsize)
+    try:
+        with _open(path) as lines:
+            reader = csv.reader((line.decode("utf-8") for line in lines), strict=True)
+            width = len(next(reader))
+            for row in reader:
+                if len(row) > width:
+                    return f"line {reader.line_num} has {len(row)} cells, the first {width}"
+        return "its rows differ"
+    except csv.Error as error:
+        return f"{error} in line {reader.line_num}"
+    finally:
+        csv.field_size_limit(limit)
+
+
+def _open(path: Path) -> BinaryIO:
+    opener = gzip.open if path.suffix == ".gz" else Path.open
+    return cast(BinaryIO, opener(path, "rb"))
+
+
 def _require_utf8(path: Path) -> None:
-    opener = gzip.open if path.suffix == ".gz" else open
     number = 0
     try:
-        with opener(path, "rb") as lines:
+        with _open(path) as lines:
             for number, line in enumerate(lines, start=1):
                 line.decode("utf-8")
                 if b"\0" in line:
@@ -150,7 +199,7 @@ def _require_utf8(path: Path) -> None:
             f"{path} is not UTF-8: byte 0x{error.object[error.start]:02x} in line {number}; "
             "convert it, for example with iconv"
         ) from error
-    except (gzip.BadGzipFile, EOFError) as error:
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise DataError(f"{path} is not a whole gzip file: {error}; compress it again") from error
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror}") from error
@@ -158,7 +207,8 @@ def _require_utf8(path: Path) -> None:
 
 def _header(cells: pd.DataFrame, config: DataConfig, path: Path) -> tuple[str, ...] | None:
     """Give the names of the columns where the first row holds them."""
-    by_name = [c for c in (*config.text_columns, config.label_column) if isinstance(c, str)]
+    text_columns, label_column = _columns(config)
+    by_name = [column for column in (*text_columns, label_column) if isinstance(column, str)]
     if by_name and config.header is False:
         raise DataError(
             f"data.header is false but the column {by_name[0]!r} is given by name; "
@@ -167,9 +217,8 @@ def _header(cells: pd.DataFrame, config: DataConfig, path: Path) -> tuple[str, .
     first = tuple(cells.iloc[0])
     if by_name or config.header is True:
         return first
-    if config.header == "auto" and isinstance(config.label_column, int):
-        position = _position(config.label_column, None, cells.shape[1], str(path))
-        labels = cells[position]
+    if config.header == "auto":
+        labels = cells[_position(label_column, None, cells.shape[1], str(path))]
         # Shorter files say too little: in one row each, any label occurs once.
         if labels.nunique() < len(labels) / 2 and (labels == labels.iloc[0]).sum() == 1:
             return first
@@ -185,10 +234,11 @@ def _table(
 ) -> Table:
     """Join the text columns, in order, and pick the label column."""
     width = cells.shape[1]
-    at = [_position(column, header, width, source) for column in config.text_columns]
-    label_at = _position(config.label_column, header, width, source)
+    text_columns, label_column = _columns(config)
+    at = [_position(column, header, width, source) for column in text_columns]
+    label_at = _position(label_column, header, width, source)
     if label_at in at:
-        raise DataError(f"{source}: the column {config.label_column!r} is both text and label")
+        raise DataError(f"{source}: the column {label_column!r} is both text and label")
     texts = cells[at[0]].str.strip()
     for position in at[1:]:
         texts = (texts + " " + cells[position].str.strip()).str.strip()

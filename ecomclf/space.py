@@ -1,6 +1,6 @@
 """What a search may try for a config key: some values, or a range."""
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -9,6 +9,17 @@ class Section(BaseModel):
     """A part of the config: keyword-only, frozen, unknown keys refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _take_no_truth_for_a_number(cls, values: Any) -> Any:
+        """Refuse what YAML makes of `yes` or `off` where a number is asked for."""
+        for name, field in cls.model_fields.items():
+            value = values.get(name) if isinstance(values, dict) else None
+            numbers = {int, float} & {field.annotation, *get_args(field.annotation)}
+            if isinstance(value, bool) and numbers:
+                raise ValueError(f"{name} must be a number, not true or false, but got {value}")
+        return values
 
 
 class Choice(Section):

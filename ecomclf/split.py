@@ -47,8 +47,8 @@ def split_rows(dataset: Dataset, config: DataConfig) -> Split:
     for name, groups in zip(dataset.classes, _groups_of_classes(dataset), strict=True):
         if len(groups) < 3:
             raise DataError(
-                f"the class {name!r} has {len(groups)} groups of like texts, too few to split into "
-                "training, validation and test rows; it needs 3: add rows or drop the class"
+                f"too few rows of the class {name!r} to split into training, validation and test "
+                f"rows: groups of like texts {len(groups)}, needed 3; add rows or drop the class"
             )
     side = _assign_sides(dataset, shares, np.random.default_rng(config.split_seed))
     train, validation, test = (

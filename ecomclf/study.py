@@ -8,9 +8,11 @@ last line.
 import contextlib
 import fcntl
 import hashlib
+import itertools
 import json
 import os
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +36,7 @@ STUDIES = Path("mlruns") / "studies"
 IDENTITY = "identity"
 JUDGED = "trials_when_judged"
 OWN_ERROR = "error"
+ORDINAL = "ordinal"
 RETRY_OF = "retry_of"
 
 
@@ -57,6 +60,19 @@ def default_study_name(config: Config, identity: Mapping[str, Scalar]) -> str:
     """Give the config's name and a hash of the identity."""
     text = json.dumps(identity, sort_keys=True)
     return f"{config.name}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+
+
+def require_study_name(name: str) -> None:
+    """Refuse a name that could not be a file's.
+
+    Raises:
+        StudyError: it holds other characters than letters, digits, `_`, `.` and `-`.
+
+    """
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
+        raise StudyError(
+            f"a study's name must be of letters, digits, '_', '.' and '-' but got {name!r}"
+        )
 
 
 def journal_path(name: str) -> Path:
@@ -123,8 +139,8 @@ def load_worker_study(name: str, storage: str | None, config: SweepConfig, epoch
 def make_sampler(config: SweepConfig, ordinal: int) -> optuna.samplers.BaseSampler:
     """Give the sampler of the ordinal-th trial.
 
-    Each trial has its own seed: whichever worker runs it, and whether the study was stopped in
-    between or not, one worker at a time draws the same.
+    Each trial has a seed of its own, so that it does not matter which worker runs it, nor whether
+    the study was stopped in between.
     """
     return optuna.samplers.TPESampler(
         n_startup_trials=config.startup_trials, seed=config.seed * 100_003 + ordinal
@@ -154,6 +170,12 @@ def counted(study: optuna.Study) -> int:
     )
 
 
+def free_ordinal(study: optuna.Study, taken: Collection[int]) -> int:
+    """Give the lowest number that no trial was drawn with yet, and that is not taken otherwise."""
+    drawn = {trial.user_attrs.get(ORDINAL) for trial in study.get_trials(deepcopy=False)}
+    return next(number for number in itertools.count() if number not in {*drawn, *taken})
+
+
 def running(study: optuna.Study) -> list[FrozenTrial]:
     """Give the trials that are running, or whose worker was killed."""
     return study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
@@ -169,7 +191,8 @@ def enqueue_retries(study: optuna.Study) -> None:
     for trial in trials:
         killed = trial.state == TrialState.FAIL and OWN_ERROR not in trial.user_attrs
         if killed and trial.number not in retried:
-            study.enqueue_trial(trial.params, user_attrs={RETRY_OF: trial.number})
+            known = {key: trial.user_attrs[key] for key in (ORDINAL,) if key in trial.user_attrs}
+            study.enqueue_trial(trial.params, user_attrs={RETRY_OF: trial.number} | known)
 
 
 def _storage(name: str, storage: str | None) -> Any:

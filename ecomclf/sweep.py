@@ -3,7 +3,6 @@
 The parent process owns the parent run, the count of trials and the display; `worker` does the rest.
 """
 
-import itertools
 import os
 import traceback
 from collections.abc import Collection
@@ -45,21 +44,12 @@ class Sweep:
     workers: int
 
 
-def plan_sweep(
-    config: Config,
-    split: Split,
-    report: DataReport,
-    *,
-    trials: int | None,
-    workers: int | None,
-    study: str | None,
-    storage: str | None,
-) -> Sweep:
-    """Check a request and name its study; nothing is started.
+def require_searchable(config: Config, study: str | None) -> None:
+    """Check what can be checked of a request before any data is read.
 
     Raises:
         ConfigError: the config has no search space.
-        RequestError: a cleaning step cannot work here.
+        RequestError: a cleaning step cannot work here, or the study's name is none.
 
     """
     if not config.sweep.space:
@@ -70,6 +60,21 @@ def plan_sweep(
     steps = config.sweep.space.get("text.steps")
     for choice in steps.values if isinstance(steps, Choice) else (config.text.steps,):
         Cleaner(choice)
+    if study is not None:
+        studies.require_study_name(study)
+
+
+def plan_sweep(
+    config: Config,
+    split: Split,
+    report: DataReport,
+    *,
+    trials: int | None,
+    workers: int | None,
+    study: str | None,
+    storage: str | None,
+) -> Sweep:
+    """Fill in what was not asked for: the config's number of trials, a study's name, the cores."""
     identity = studies.study_identity(config, split.fingerprint)
     return Sweep(
         config=config,
@@ -187,7 +192,6 @@ class _Trials:
         self._done = studies.counted(study)
         # The trial that each running task has announced; None before it has.
         self._announced: dict[TrialTask, int | None] = {}
-        self._ordinals = set(range(self._done))
         self._deaths = 0
         self._unsettled = False
         self._display = SweepDisplay(
@@ -230,9 +234,8 @@ class _Trials:
         # After a death nothing new starts before the lost trial is enqueued again.
         if self._unsettled or self._done + len(self._announced) >= self._sweep.trials:
             return None
-        ordinal = next(number for number in itertools.count() if number not in self._ordinals)
-        self._ordinals.add(ordinal)
-        task = TrialTask(ordinal, self._parent.run_id)
+        ordinals = [task.ordinal for task in self._announced]
+        task = TrialTask(studies.free_ordinal(self._study, ordinals), self._parent.run_id)
         self._announced[task] = None
         return task
 
@@ -267,7 +270,6 @@ class _Trials:
 
     def _mourn(self, death: Died[TrialTask]) -> None:
         trial = self._announced.pop(death.task)
-        self._ordinals.discard(death.task.ordinal)
         self._unsettled = True
         self._deaths += 1
         if trial is not None:

@@ -108,6 +108,8 @@ class _Trial:
         space = self._config.sweep.space
         self._study.sampler = studies.make_sampler(self._config.sweep, task.ordinal)
         trial = self._study.ask(studies.distributions(space))
+        if studies.ORDINAL not in trial.user_attrs:
+            trial.set_user_attr(studies.ORDINAL, task.ordinal)
         values = studies.chosen_values(space, trial.params)
         run = self._context.tracking.start_run(
             "trial",

@@ -1,0 +1,47 @@
+"""What all tests share: a store of their own, a tiny config, fast tests before slow ones."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+TINY = """\
+data: {source: sample, sample_rows: 400}
+text: {max_tokens: 500, max_length: 30}
+model: {embedding_dim: 8, units: 6, bidirectional: false, pooling: max, dropout: 0.1}
+train: {epochs: 2, patience: 1, learning_rate: 0.01, monitor: val_f1_macro}
+sweep:
+  trials: 3
+  workers: 2
+  pruner: none
+  space:
+    model.embedding_dim: {type: choice, values: [4, 8]}
+    model.units: {type: int, low: 4, high: 8, step: 2}
+    model.dropout: {type: float, low: 0.0, high: 0.4}
+"""
+
+os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the fast tests first, so that most mistakes show within seconds."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is not None)
+
+
+@pytest.fixture
+def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty working directory, where MLflow's store and the studies land."""
+    for name in list(os.environ):
+        if name.startswith("MLFLOW_") and name != "MLFLOW_DISABLE_TELEMETRY":
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
+    return tmp_path
+
+
+@pytest.fixture
+def tiny(workplace: Path) -> Path:
+    """A config whose trials take a few seconds."""
+    path = workplace / "tiny.yaml"
+    path.write_text(TINY, encoding="utf-8")
+    return path

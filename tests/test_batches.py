@@ -1,0 +1,95 @@
+import numpy as np
+import pytest
+
+from ecomclf.batches import TrainingBatches, predict_probabilities
+from ecomclf.text import Ids
+
+
+def ids_of(*texts: list[int]) -> Ids:
+    """Put hand-written ids in the form that encoding gives."""
+    values = np.array([token for text in texts for token in text], np.int32)
+    return Ids(values, np.cumsum([0, *(len(text) for text in texts)]))
+
+
+class Echo:
+    """A network that answers with a text's sum and its padded width, to see what it was given."""
+
+    output_shape = (None, 2)
+
+    def __init__(self) -> None:
+        self.widths: list[tuple[int, ...]] = []
+
+    def predict_on_batch(self, ids: np.ndarray) -> np.ndarray:
+        self.widths.append(ids.shape)
+        return np.stack([ids.sum(axis=1), np.full(len(ids), ids.shape[1])], axis=1)
+
+
+def test_a_batch_is_padded_to_its_longest_text() -> None:
+    """Padding stands behind the tokens, and no further than needed."""
+    ids = ids_of([1, 2, 3], [4], [5, 6])
+    assert ids.padded(np.array([2, 1])).tolist() == [[5, 6], [4, 0]]
+
+
+@pytest.mark.parametrize("shuffle", [True, False])
+def test_an_epoch_holds_every_row_once_with_its_label(shuffle: bool) -> None:
+    """Whatever the grouping, each text meets its own label exactly once an epoch."""
+    texts = [[number] * (1 + number % 7) for number in range(1, 101)]
+    labels = np.array([number % 3 for number in range(1, 101)], np.int32)
+    batches = TrainingBatches(
+        ids_of(*texts), labels, classes=3, batch_size=8, shuffle=shuffle, seed=1
+    )
+    for _ in range(2):
+        seen = []
+        for index in range(len(batches)):
+            ids, one_hot = batches[index]
+            assert one_hot.sum(axis=1).tolist() == [1.0] * len(ids)
+            assert (one_hot.argmax(axis=1) == ids[:, 0] % 3).all()
+            seen += ids[:, 0].tolist()
+        assert sorted(seen) == list(range(1, 101))
+        batches.on_epoch_end()
+
+
+def test_batches_are_of_like_length_and_differ_between_epochs() -> None:
+    """Hardly anything is padding, yet an epoch does not repeat the one before."""
+    lengths = np.random.default_rng(0).integers(1, 60, 2000)
+    ids = ids_of(*([7] * length for length in lengths))
+    batches = TrainingBatches(
+        ids, np.zeros(2000, np.int32), classes=2, batch_size=20, shuffle=True, seed=0
+    )
+
+    def shapes() -> list[tuple[int, ...]]:
+        return [batches[index][0].shape for index in range(len(batches))]
+
+    first = shapes()
+    assert sum(rows * width for rows, width in first) < 1.1 * lengths.sum()
+    batches.on_epoch_end()
+    assert shapes() != first
+
+
+def test_the_same_seed_gives_the_same_batches() -> None:
+    """Shuffling depends on the seed and on nothing else."""
+    ids = ids_of(*([number] * 3 for number in range(1, 50)))
+
+    def order(seed: int) -> list[int]:
+        batches = TrainingBatches(
+            ids, np.zeros(49, np.int32), classes=2, batch_size=5, shuffle=True, seed=seed
+        )
+        return [int(row[0]) for index in range(len(batches)) for row in batches[index][0]]
+
+    assert order(3) == order(3)
+    assert order(3) != order(4)
+
+
+def test_predictions_come_back_in_the_order_of_the_texts() -> None:
+    """Prediction sorts by length, keeps batches small, and undoes the sorting."""
+    texts = [[number] * (1 + (number * 37) % 400) for number in range(1, 301)]
+    network = Echo()
+    answers = predict_probabilities(network, ids_of(*texts))
+    assert answers[:, 0].tolist() == [sum(text) for text in texts]
+    assert all(rows * width <= 32_768 for rows, width in network.widths)
+    assert sum(rows * width for rows, width in network.widths) < 1.5 * sum(map(len, texts))
+
+
+def test_no_texts_give_no_predictions() -> None:
+    """An empty request gets an empty answer."""
+    assert predict_probabilities(Echo(), ids_of()).shape == (0, 2)

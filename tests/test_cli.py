@@ -1,0 +1,164 @@
+"""The command line: what it prints, its exit codes, and that a wrong request leaves nothing."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ecomclf.cli import main
+
+Command = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def ecomclf(
+    workplace: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> Command:
+    """Give a function that runs a command: exit code, stdout, stderr."""
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["ecomclf", *arguments])
+        with pytest.raises(SystemExit) as stop:
+            main()
+        output = capfd.readouterr()
+        return int(stop.value.code or 0), output.out, output.err
+
+    return run
+
+
+def write(folder: Path, name: str, content: str | bytes) -> None:
+    """Write a file."""
+    (folder / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--trials", "0"], "--trials must be a whole number of at least 1 but got '0'"),
+        (["--trials", "many"], "but got 'many'"),
+        (["--workers", "-1"], "--workers must be a whole number of at least 1 but got '-1'"),
+        (["--study", "a/b"], "'a/b'"),
+        (["--bogus"], "No such option: --bogus"),
+        (["--set", "model.units=-1"], "model.units: input should be greater than"),
+        (["--set", "model.unitz=1"], "unknown key 'unitz' in model; did you mean units?"),
+        (["--set", "sweep.space={}"], "sweep.space is empty"),
+        (["--set", "sweep.space.model.unit={type: choice, values: [1]}"], "'model.unit'"),
+        (["--set", "data.source=missing.csv"], "no file at missing.csv"),
+        (["--set", "data.source=."], ". is a folder"),
+        (["--set", "data.source=empty.csv"], "empty.csv is empty"),
+        (["--set", "data.source=one.csv"], "holds one class only, 'a'"),
+        (["--set", "data.source=few.csv"], "too few rows of the class 'b'"),
+        (["--set", "data.source=blank.csv"], "none has both a text and a label"),
+        (["--set", "data.source=latin.csv"], "byte 0xe9 in line 2"),
+        (["--set", "data.source=few.csv data.label_column=kind"], "no column 'kind'"),
+    ],
+)
+def test_a_wrong_request_is_one_line_exit_2_and_no_run(
+    ecomclf: Command, tiny: Path, arguments: list[str], said: str
+) -> None:
+    """Every wrong request says what is wrong, exits with 2 and leaves no trace in MLflow."""
+    write(tiny.parent, "empty.csv", "")
+    write(tiny.parent, "one.csv", "a,one\na,two\na,three\na,four\n")
+    write(tiny.parent, "few.csv", "a,one\na,two\na,three\na,four\nb,five\n")
+    write(tiny.parent, "blank.csv", "a,\nb,\n")
+    write(tiny.parent, "latin.csv", b"a,x\nb,caf\xe9\n")
+    code, _, error = ecomclf("sweep", "--config", str(tiny), *arguments)
+    assert code == 2
+    assert said in error
+    assert error.startswith("ecomclf: ")
+    assert error.count("\n") == 1
+    # No store, hence no run in it.
+    assert not (tiny.parent / "mlflow.db").exists()
+    assert not (tiny.parent / "mlruns").exists()
+
+
+def test_debug_shows_the_traceback(ecomclf: Command) -> None:
+    """`--debug`, anywhere, puts the traceback before the line."""
+    code, _, error = ecomclf("sweep", "--config", "missing.yaml", "--debug")
+    assert code == 2
+    assert "Traceback" in error
+    assert error.splitlines()[-1].startswith("ecomclf: no config at missing.yaml")
+
+
+def test_data_check_reports_every_file(ecomclf: Command, workplace: Path) -> None:
+    """Each file gets its report; files that cannot be used make exit code 2 in the end."""
+    rows = "".join(f"{'ab'[n % 2]},text number {n}\n" for n in range(40))
+    write(workplace, "good.csv", rows)
+    write(workplace, "bad.csv", "")
+    code, output, error = ecomclf("data", "check", "bad.csv", "good.csv")
+    assert code == 2
+    assert "bad.csv is empty" in error
+    assert "rows read    40" in output
+    assert "28 train, 6 validation, 6 test" in output
+    assert ecomclf("data", "check", "good.csv")[0] == 0
+
+
+def test_data_check_takes_columns(ecomclf: Command, workplace: Path) -> None:
+    """Columns can be set, with a config or without."""
+    rows = "".join(f"words {n},{'ab'[n % 2]}\n" for n in range(20))
+    write(workplace, "rows.csv", "content,stars\n" + rows)
+    write(workplace, "mine.yaml", "data: {text_columns: [content], label_column: stars}\n")
+    columns = ["--set", "data.text_columns=[content] data.label_column=stars"]
+    for options in (columns, ["--config", "mine.yaml"]):
+        code, output, _ = ecomclf("data", "check", "rows.csv", *options)
+        assert code == 0
+        assert "class        a: 10" in output
+
+
+def test_a_leaderboard_without_a_sweep_says_so(ecomclf: Command) -> None:
+    """An empty store is no traceback."""
+    code, _, error = ecomclf("leaderboard")
+    assert (code, error.count("\n")) == (2, 1)
+    assert "no sweep is recorded" in error
+
+
+@pytest.mark.parametrize("arguments", [[], ["--help"], ["sweep", "--help"], ["data", "--help"]])
+def test_help_is_no_error(ecomclf: Command, arguments: list[str]) -> None:
+    """Help goes to stdout."""
+    code, output, error = ecomclf(*arguments)
+    assert (code, error) == (0, "")
+    assert "Usage" in output
+
+
+@pytest.mark.parametrize("arguments", [["bogus"], ["data"], ["sweep"], ["data", "check"]])
+def test_half_a_command_is_one_line(ecomclf: Command, arguments: list[str]) -> None:
+    """What is missing or unknown is said in one line, with exit code 2."""
+    code, _, error = ecomclf(*arguments)
+    assert (code, error.count("\n")) == (2, 1)
+
+
+@pytest.mark.slow
+def test_train_logs_one_run_with_its_test_figures(ecomclf: Command, tiny: Path) -> None:
+    """`train` makes a single finished run with epochs, test figures and TensorBoard's own tags."""
+    import mlflow
+
+    code, output, error = ecomclf("train", "--config", str(tiny), "--set", "model.units=5")
+    assert code == 0, error
+    assert error == ""
+    client = mlflow.MlflowClient()
+    (experiment,) = client.search_experiments(filter_string="name = 'ecomclf'")
+    (run,) = client.search_runs([experiment.experiment_id])
+    assert run.info.status == "FINISHED"
+    assert run.data.params["model.units"] == "5"
+    assert {"test_accuracy", "test_f1_macro", "val_f1_weighted"} <= set(run.data.metrics)
+    assert f"test accuracy {run.data.metrics['test_accuracy']:.4f}" in output
+    assert tensorboard_tags(run.info.run_id) >= {
+        "epoch_loss",
+        "epoch_accuracy",
+        "epoch_learning_rate",
+        "evaluation_loss_vs_iterations",
+        "evaluation_accuracy_vs_iterations",
+    }
+
+
+def tensorboard_tags(run_id: str) -> set[str]:
+    """Read the tags of a run's event files as TensorBoard does."""
+    import mlflow
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    folder = Path(mlflow.artifacts.download_artifacts(run_id=run_id, artifact_path="tensorboard"))
+    tags: set[str] = set()
+    for side in folder.iterdir():
+        tags |= set(EventAccumulator(str(side)).Reload().Tags()["tensors"])
+    return tags

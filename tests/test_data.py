@@ -1,0 +1,230 @@
+import csv
+import json
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+from ecomclf.config import DataConfig
+from ecomclf.data import DataReport, Dataset, load
+from ecomclf.errors import DataError
+
+Row = tuple[str, ...]
+
+# Nine rows of every kind: two texts are kept, with the labels Shoes and Hats.
+MIXED: list[Row] = [
+    ("Shoes", "Red shoe"),
+    ("Shoes", "RED SHOE!!"),
+    ("Hats", "red, shoe"),
+    ("Hats", "Blue hat"),
+    ("Shoes", "blue - hat"),
+    ("Hats", ""),
+    ("", "Green hat"),
+    ("Hats", "Green hat"),
+    ("", " "),
+]
+
+
+def load_rows(folder: Path, rows: list[Row], **keys: Any) -> tuple[Dataset, DataReport]:
+    """Write rows to a file, without a header unless told otherwise, and load it."""
+    path = folder / "rows.csv"
+    with path.open("w", newline="", encoding="utf-8") as stream:
+        csv.writer(stream).writerows(rows)
+    return load(DataConfig(source=str(path), **{"header": False, **keys}))
+
+
+def names(dataset: Dataset) -> list[tuple[str, str]]:
+    """Return each text with the name of its class."""
+    return [
+        (text, dataset.classes[label])
+        for text, label in zip(dataset.texts, dataset.labels, strict=True)
+    ]
+
+
+def test_every_row_is_kept_or_counted_under_a_reason(tmp_path: Path) -> None:
+    """Rows without text or label, repeats and ties are dropped, each counted once."""
+    dataset, report = load_rows(tmp_path, MIXED)
+    assert names(dataset) == [("Red shoe", "Shoes"), ("Green hat", "Hats")]
+    assert report.rows_read == 9
+    assert report.rows_kept == 2
+    assert report.dropped == {
+        "without a text": 2,
+        "without a label": 1,
+        "duplicates": 2,
+        "with as many rows for one label as for another": 2,
+    }
+    assert report.texts_with_two_labels == 2
+    assert report.rows_a_class == {"Shoes": 1, "Hats": 1}
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_rows_read_are_rows_kept_and_rows_dropped(tmp_path: Path, seed: int) -> None:
+    """Whatever a table holds, no row is lost and none is counted twice."""
+    chance = Random(seed)
+    texts = ["", "a", "A!", "b", "b c", "B, c", "c", "d", "d.", "e f"]
+    rows = [(chance.choice(["x", "y", "z", ""]), chance.choice(texts)) for _ in range(60)]
+    rows += [("x", "only in x"), ("y", "only in y")]
+    dataset, report = load_rows(tmp_path, rows)
+    assert report.rows_read == 62
+    assert report.rows_kept == len(dataset.texts) == len(dataset.labels) == len(dataset.groups)
+    assert report.rows_read == report.rows_kept + sum(report.dropped.values())
+    assert sum(report.rows_a_class.values()) == report.rows_kept
+
+
+@pytest.mark.parametrize(
+    "repeat", ["red shoe", "RED SHOE", "Red-shoe!", " red  shoe ", "Ｒed shoe", "red s hoe"]
+)
+def test_a_text_is_kept_once(tmp_path: Path, repeat: str) -> None:
+    """A text that differs in case, punctuation, spaces or Unicode form only is a repeat."""
+    rows = [("Shoes", "Red shoe"), ("Hats", "Blue hat"), ("Shoes", repeat)]
+    dataset, report = load_rows(tmp_path, rows)
+    assert dataset.texts == ("Red shoe", "Blue hat")
+    assert report.dropped["duplicates"] == 1
+    assert report.texts_with_two_labels == 0
+
+
+@pytest.mark.parametrize(
+    ("labels", "kept", "ties"),
+    [
+        (["a", "b", "b"], "b", 0),
+        (["a", "a", "b"], "a", 0),
+        (["c", "a", "b", "b"], "b", 0),
+        (["a", "b"], None, 2),
+        (["a", "a", "b", "b", "c"], None, 5),
+        (["a", "b", "c"], None, 3),
+    ],
+)
+def test_a_text_with_two_labels_takes_the_majority(
+    tmp_path: Path, labels: list[str], kept: str | None, ties: int
+) -> None:
+    """The label of most rows holds; with a tie all rows of the text are dropped and counted."""
+    others = [("a", "one"), ("b", "two"), ("c", "three")]
+    rows = [(label, "the text") for label in labels] + others
+    dataset, report = load_rows(tmp_path, rows)
+    assert dict(names(dataset)).get("the text") == kept
+    assert len(dataset.texts) == 3 + (kept is not None)
+    assert report.dropped["with as many rows for one label as for another"] == ties
+    assert report.texts_with_two_labels == 1
+
+
+def test_labels_are_indices_into_sorted_classes(tmp_path: Path) -> None:
+    """Classes are named as in the data and sorted; the rows keep their order."""
+    dataset, _ = load_rows(tmp_path, [("b", "one"), ("C", "two"), ("a", "three"), ("b", "four")])
+    assert dataset.classes == ("C", "a", "b")
+    assert dataset.labels.tolist() == [2, 0, 1, 2]
+    assert dataset.texts == ("one", "two", "three", "four")
+
+
+def test_texts_that_belong_together_share_a_group(tmp_path: Path) -> None:
+    """The group of a text and its continuation is one; the report counts groups."""
+    beginning = "one two three four five six seven eight"
+    rows = [("a", beginning), ("b", "another text"), ("a", f"{beginning} nine")]
+    dataset, report = load_rows(tmp_path, rows)
+    assert dataset.groups.tolist() == [0, 1, 0]
+    assert (report.groups, report.largest_group) == (2, 2)
+
+
+def test_lengths_are_counted_in_words_of_kept_texts(tmp_path: Path) -> None:
+    """Of texts of 1 to 5 words the median has 3 and the longest 5, repeats not counted."""
+    texts = ["a", "a, b", "a b c", "a b c d", "a b c d e", "A B C D E"]
+    rows = [("x" if at % 2 else "y", text) for at, text in enumerate(texts[:5])]
+    rows.append(("y", texts[5]))
+    _, report = load_rows(tmp_path, rows)
+    assert report.rows_kept == 5
+    assert report.word_percentiles["50 %"] == 3
+    assert report.word_percentiles["25 %"] == 2
+    assert report.word_percentiles["100 %"] == 5
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ([("a", "one"), ("a", "two")], ("one class only", "'a'")),
+        ([("a", "one"), ("", "two")], ("one class only", "'a'")),
+        ([("a", ""), ("b", " ")], ("2 rows", "data.text_columns")),
+        ([("", "one"), ("", "two")], ("2 rows", "data.label_column")),
+        ([("a", "one"), ("b", "one")], ("one label",)),
+    ],
+)
+def test_data_from_which_nothing_can_be_learned_is_refused(
+    tmp_path: Path, rows: list[Row], said: tuple[str, ...]
+) -> None:
+    """One class, no texts, no labels or only ties: one line that says which."""
+    with pytest.raises(DataError) as caught:
+        load_rows(tmp_path, rows)
+    message = str(caught.value)
+    assert all(words in message for words in said)
+    assert "rows.csv" in message
+    assert "\n" not in message
+
+
+def test_a_file_of_only_a_header_is_refused(tmp_path: Path) -> None:
+    """A header alone is no data."""
+    with pytest.raises(DataError, match="no rows"):
+        load_rows(tmp_path, [("kind", "title")], header=True)
+
+
+TABLE: list[Row] = [("a", "one", "10"), ("b", "two", "20"), ("a", "three", "30")]
+
+
+@pytest.mark.parametrize(
+    ("rows", "is_same"),
+    [
+        (TABLE, True),
+        ([("a", "one", "99"), *TABLE[1:]], True),
+        ([*TABLE, ("a", "ONE", "40")], True),
+        ([*TABLE, ("a", "", "40")], True),
+        ([("b", "one", "10"), *TABLE[1:]], False),
+        ([("a", "One", "10"), *TABLE[1:]], False),
+        ([("a", "one more", "10"), *TABLE[1:]], False),
+        ([TABLE[1], TABLE[0], TABLE[2]], False),
+        ([*TABLE, ("a", "four", "40")], False),
+    ],
+)
+def test_the_fingerprint_is_of_kept_texts_and_labels(
+    tmp_path: Path, rows: list[Row], is_same: bool
+) -> None:
+    """It changes with a kept text, a label or their order, and with nothing else."""
+    before, report = load_rows(tmp_path, TABLE)
+    after, _ = load_rows(tmp_path, rows)
+    assert (before.fingerprint == after.fingerprint) is is_same
+    assert report.fingerprint == before.fingerprint
+
+
+def test_the_fingerprint_tells_where_a_text_ends(tmp_path: Path) -> None:
+    """The same letters in another text are other data."""
+    one, _ = load_rows(tmp_path, [("a", "xb"), ("b", "y")])
+    other, _ = load_rows(tmp_path, [("ax", "b"), ("b", "y")])
+    assert one.fingerprint != other.fingerprint
+
+
+def test_the_report_as_text_says_what_was_counted(tmp_path: Path) -> None:
+    """The lines name the file, the rows read, kept and dropped, and the rows of each class."""
+    _, report = load_rows(tmp_path, MIXED)
+    lines = dict(line.split(maxsplit=1) for line in report.as_text().splitlines())
+    text = report.as_text()
+    assert lines["data"].endswith("rows.csv")
+    assert lines["rows"].startswith("kept")
+    assert "rows read    9" in text
+    assert "2 in 2 groups of like texts, the largest 1" in text
+    assert "2 without a text, 1 without a label, 2 duplicates, 2 with as many" in text
+    assert "Shoes: 1" in text
+    assert "Hats: 1" in text
+    assert report.fingerprint in text
+    assert report.sha256 in text
+
+
+def test_the_report_as_text_says_that_nothing_was_dropped(tmp_path: Path) -> None:
+    """Reasons without rows are not listed."""
+    _, report = load_rows(tmp_path, [("kind", "title"), ("a", "x"), ("b", "y")], header=True)
+    assert "dropped      none" in report.as_text()
+    assert "header       kind, title" in report.as_text()
+
+
+def test_the_report_is_plain_values(tmp_path: Path) -> None:
+    """Its dictionary can be written as JSON and holds the counts."""
+    _, report = load_rows(tmp_path, MIXED)
+    written = json.loads(json.dumps(report.to_dict()))
+    assert written["rows_read"] == 9
+    assert written["dropped"]["duplicates"] == 2

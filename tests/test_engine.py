@@ -1,0 +1,95 @@
+"""The engine with tasks that sleep, raise and die; no trials anywhere."""
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from ecomclf.engine import Died, Emit, Failed, Finished, LocalWorkers, Message
+
+
+def prepare(context: str) -> Callable[[Any, Emit], None]:
+    """Set up a worker that does what each task says."""
+    if context == "broken":
+        raise RuntimeError("no set-up")
+
+    def work(task: tuple[int, str], emit: Emit) -> None:
+        _, action = task
+        emit((context, os.getpid()))
+        if action == "raise":
+            raise ValueError("on purpose")
+        if action == "die":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if action == "sleep":
+            time.sleep(60)
+
+    return work
+
+
+def run(
+    actions: list[str], *, count: int = 1, tasks_per_worker: int = 9, context: str = "c"
+) -> Any:
+    """Work off actions and give all events."""
+    tasks = list(enumerate(actions))
+    with LocalWorkers(prepare, context, count=count, tasks_per_worker=tasks_per_worker) as workers:
+        return list(workers.run(lambda: tasks.pop(0) if tasks else None))
+
+
+def of(events: list[Any], kind: type) -> list[Any]:
+    """Give the events of a kind."""
+    return [event for event in events if isinstance(event, kind)]
+
+
+@pytest.mark.slow
+def test_every_task_is_worked_off_once() -> None:
+    """Two workers share six tasks, and each task says its messages before it is finished."""
+    events = run(["work"] * 6, count=2)
+    assert sorted(event.task[0] for event in of(events, Finished)) == list(range(6))
+    assert sorted(event.task[0] for event in of(events, Message)) == list(range(6))
+    assert {event.body[0] for event in of(events, Message)} == {"c"}
+    assert len({event.body[1] for event in of(events, Message)}) == 2
+
+
+@pytest.mark.slow
+def test_a_worker_is_replaced_after_its_number_of_tasks() -> None:
+    """Five tasks at two a worker take three processes, one after the other."""
+    pids = [event.body[1] for event in of(run(["work"] * 5, tasks_per_worker=2), Message)]
+    assert pids[0] == pids[1] != pids[2] == pids[3] != pids[4]
+
+
+@pytest.mark.slow
+def test_an_exception_is_reported_and_the_worker_lives_on() -> None:
+    """A task that raises is Failed with its traceback; the same process does the next."""
+    events = run(["raise", "work"])
+    assert "ValueError: on purpose" in of(events, Failed)[0].error
+    assert [event.task[0] for event in of(events, Finished)] == [1]
+    assert len({event.body[1] for event in of(events, Message)}) == 1
+
+
+@pytest.mark.slow
+def test_a_death_is_reported_and_the_others_go_on() -> None:
+    """A killed worker's task is Died with its signal; a new worker does the rest."""
+    events = run(["die", "work", "work"])
+    (death,) = of(events, Died)
+    assert (death.task[0], death.exit_code) == (0, -signal.SIGKILL)
+    assert [event.task[0] for event in of(events, Finished)] == [1, 2]
+
+
+@pytest.mark.slow
+def test_a_set_up_that_raises_fails_the_task() -> None:
+    """A worker that cannot be set up says why, instead of dying again and again."""
+    (failure,) = of(run(["work"], context="broken"), Failed)
+    assert "no set-up" in failure.error
+
+
+@pytest.mark.slow
+def test_leaving_kills_running_workers() -> None:
+    """What still runs when the block is left is ended at once."""
+    with LocalWorkers(prepare, "c", count=1, tasks_per_worker=1) as workers:
+        event = next(iter(workers.run(lambda: (0, "sleep"))))
+        pid = event.body[1]
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)

@@ -1,0 +1,118 @@
+import json
+import math
+
+import numpy as np
+import pytest
+
+from ecomclf.evaluate import Report, evaluate, evaluate_labels
+
+CLASSES = ("a", "b", "c")
+LABELS = np.array([0, 0, 0, 0, 1, 1, 2, 2], np.int32)
+# c is never predicted: its two rows are taken for a and for b.
+PREDICTED = np.array([0, 0, 0, 1, 1, 1, 0, 1], np.int32)
+
+
+@pytest.fixture
+def report() -> Report:
+    """Give the report of the eight rows above."""
+    return evaluate_labels(LABELS, PREDICTED, CLASSES)
+
+
+def test_confusion_counts_true_by_predicted(report: Report) -> None:
+    """A line is a true class, a column a predicted one."""
+    assert report.confusion == ((3, 1, 0), (0, 2, 0), (1, 1, 0))
+    assert report.rows == 8
+
+
+def test_accuracy_is_the_share_of_right_rows(report: Report) -> None:
+    """Five of eight are right."""
+    assert report.accuracy == 5 / 8
+
+
+def test_each_class_has_its_figures(report: Report) -> None:
+    """Precision is of the predicted, recall of the true rows, F1 their harmonic mean."""
+    a, b = report.classes["a"], report.classes["b"]
+    assert (a.precision, a.recall, a.f1) == pytest.approx((3 / 4, 3 / 4, 3 / 4))
+    assert (b.precision, b.recall, b.f1) == pytest.approx((2 / 4, 2 / 2, 2 / 3))
+    assert [figures.support for figures in report.classes.values()] == [4, 2, 2]
+    assert tuple(report.classes) == CLASSES
+
+
+def test_a_class_that_is_never_predicted_counts_as_zero(
+    report: Report, recwarn: pytest.WarningsRecorder
+) -> None:
+    """Its precision, recall and F1 are 0, without a warning, and lower the mean."""
+    again = evaluate_labels(LABELS, PREDICTED, CLASSES)
+    c = again.classes["c"]
+    assert (c.precision, c.recall, c.f1) == (0, 0, 0)
+    assert not recwarn.list
+
+
+def test_a_class_without_rows_counts_as_zero() -> None:
+    """A class of the report that no row has is in the macro mean and not in the weighted one."""
+    report = evaluate_labels(np.array([0, 1]), np.array([0, 1]), CLASSES)
+    assert report.classes["c"].support == 0
+    assert report.f1_macro == pytest.approx(2 / 3)
+    assert report.f1_weighted == pytest.approx(1)
+    assert report.confusion == ((1, 0, 0), (0, 1, 0), (0, 0, 0))
+
+
+def test_macro_f1_is_the_mean_of_the_classes(report: Report) -> None:
+    """(3/4 + 2/3 + 0) / 3."""
+    assert report.f1_macro == pytest.approx(17 / 36)
+
+
+def test_weighted_f1_is_weighted_by_rows(report: Report) -> None:
+    """(4 · 3/4 + 2 · 2/3 + 2 · 0) / 8."""
+    assert report.f1_weighted == pytest.approx(13 / 24)
+
+
+def test_the_largest_probability_is_the_prediction() -> None:
+    """Probabilities give the same report as the labels that they predict."""
+    probabilities = np.array([[0.6, 0.3, 0.1], [0.1, 0.2, 0.7], [0.1, 0.8, 0.1]], np.float32)
+    labels = np.array([0, 1, 1], np.int32)
+    report = evaluate(labels, probabilities, CLASSES)
+    expected = evaluate_labels(labels, np.array([0, 2, 1]), CLASSES, loss=report.loss)
+    assert report == expected
+
+
+def test_loss_is_the_mean_cross_entropy_in_nats() -> None:
+    """Probabilities of 1/2 and 1/4 for what is true cost (ln 2 + ln 4) / 2."""
+    probabilities = np.array([[0.5, 0.5, 0], [0.75, 0.25, 0]], np.float32)
+    report = evaluate(np.array([0, 1], np.int32), probabilities, CLASSES)
+    assert report.loss == pytest.approx(1.5 * math.log(2))
+
+
+def test_a_certain_mistake_costs_much_but_not_infinitely() -> None:
+    """Probability 0 for what is true gives a loss above that of 1e-30, and finite."""
+    probabilities = np.array([[1, 0, 0]], np.float32)
+    loss = evaluate(np.array([2], np.int32), probabilities, CLASSES).loss
+    assert loss is not None
+    assert -math.log(1e-30) < loss < math.inf
+
+
+def test_metrics_carry_the_prefix() -> None:
+    """The logged names are those of the contract."""
+    probabilities = np.array([[1, 0, 0], [0, 1, 0]], np.float32)
+    metrics = evaluate(np.array([0, 1], np.int32), probabilities, CLASSES).metrics("test")
+    assert metrics == pytest.approx(
+        {"test_loss": 0, "test_accuracy": 1, "test_f1_macro": 2 / 3, "test_f1_weighted": 1}
+    )
+
+
+def test_without_probabilities_there_is_no_loss(report: Report) -> None:
+    """A model that gives labels only logs no loss."""
+    assert report.loss is None
+    assert set(report.metrics("x")) == {"x_accuracy", "x_f1_macro", "x_f1_weighted"}
+
+
+def test_the_report_is_plain_values(report: Report) -> None:
+    """Its dictionary can be written as JSON."""
+    written = json.loads(json.dumps(report.to_dict()))
+    assert written["confusion"] == [[3, 1, 0], [0, 2, 0], [1, 1, 0]]
+    assert written["classes"]["a"]["support"] == 4
+
+
+def test_the_summary_is_one_line_of_the_figures(report: Report) -> None:
+    """Side, accuracy, macro and weighted F1, to four places."""
+    assert report.summary("test") == ("test accuracy 0.6250, macro F1 0.4722, weighted F1 0.5417")

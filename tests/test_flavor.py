@@ -1,0 +1,127 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import mlflow
+import numpy as np
+import pandas as pd
+import pytest
+from mlflow.exceptions import MlflowException
+
+from ecomclf.classifier import Classifier
+from ecomclf.config import ModelConfig
+from ecomclf.model import build_model
+from ecomclf.registry import find_version, register
+from ecomclf.text import Cleaner, Vectorizer
+from ecomclf.tracking import connect
+
+pytestmark = pytest.mark.slow
+
+TEXTS = ["Case for PHONE!", "phones with case", "", "something else"]
+
+# Forgets every way in which the package itself could be imported.
+WITHOUT_THE_PACKAGE = """if True:
+    import importlib.util, json, os, sys
+    sys.meta_path = [f for f in sys.meta_path if "editable" not in str(f)]
+    sys.path = [p for p in sys.path if p and not os.path.exists(os.path.join(p, "ecomclf"))]
+    assert importlib.util.find_spec("ecomclf") is None
+    import mlflow, numpy as np, pandas as pd
+"""
+
+
+def a_classifier() -> Classifier:
+    """Make a classifier with random weights, and a stemmer among its cleaning steps."""
+    keras.utils.set_random_seed(1)
+    cleaner = Cleaner(["lowercase", "punctuation", "porter"])
+    words = cleaner.clean(["case for phone with"])
+    vectorizer = Vectorizer.fit(words, max_tokens=20, max_length=10)
+    network = build_model(ModelConfig(embedding_dim=6, units=5), vocabulary_size=20, classes=2)
+    return Classifier(cleaner, vectorizer, network, ["Cases & Co", "Phones"])
+
+
+@pytest.fixture
+def registered(workplace: Path) -> Classifier:
+    """Register a classifier as version 1 of `shop`."""
+    classifier = a_classifier()
+    run = connect("flavors").start_run("train", "one", tags={})
+    register(run, run.log_model(classifier), "shop", study="s", trial=4)
+    return classifier
+
+
+def in_fresh_interpreter(script: str, folder: Path) -> object:
+    """Run a script elsewhere and give the JSON of its last line."""
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_THE_PACKAGE + script],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def test_keras_load_model_needs_no_package(registered: Classifier, tmp_path: Path) -> None:
+    """`mlflow.keras.load_model` gives a model of cleaned strings where the package is unknown."""
+    script = """
+    import tensorflow as tf
+    model = mlflow.keras.load_model("models:/shop/1")
+    print(json.dumps(model(tf.constant(["case for phone", ""])).numpy().tolist()))
+    """
+    (tmp_path / "elsewhere").mkdir()
+    answers = in_fresh_interpreter(script, tmp_path / "elsewhere")
+    expected = registered.predict_probabilities(["case for phone", ""])
+    np.testing.assert_allclose(answers, expected, atol=1e-5)
+
+
+def test_pyfunc_carries_the_code_it_needs(registered: Classifier, tmp_path: Path) -> None:
+    """`mlflow.pyfunc.load_model` classifies raw texts where the package is unknown."""
+    script = """
+    model = mlflow.pyfunc.load_model("models:/shop/1")
+    answers = model.predict(pd.DataFrame({"text": ["Case for PHONE!", None], "price": [1, 2]}))
+    import ecomclf
+    assert "artifacts" in ecomclf.__file__, ecomclf.__file__
+    print(answers.to_json())
+    """
+    (tmp_path / "elsewhere").mkdir()
+    answers = in_fresh_interpreter(script, tmp_path / "elsewhere")
+    expected = registered.predict_probabilities(["Case for PHONE!", ""])
+    assert isinstance(answers, dict)
+    got = [list(answers[f"probability.{name}"].values()) for name in registered.classes]
+    np.testing.assert_allclose(np.transpose(got), expected, atol=1e-4)
+
+
+def test_pyfunc_answers_every_row_in_order(registered: Classifier) -> None:
+    """Tables keep their index, lists their order; label, confidence and probabilities agree."""
+    model = mlflow.pyfunc.load_model("models:/shop/1")
+    expected = registered.predict_probabilities(TEXTS)
+    table = pd.DataFrame({"other": range(4), "text": TEXTS}, index=[7, 5, 3, 1])
+    for answers in (model.predict(table), model.predict(TEXTS)):
+        probabilities = answers[["probability.Cases & Co", "probability.Phones"]].to_numpy()
+        np.testing.assert_allclose(probabilities, expected, atol=1e-6)
+        best = [registered.classes[at] for at in expected.argmax(axis=1)]
+        assert answers["label"].tolist() == best
+        np.testing.assert_allclose(answers["confidence"], expected.max(axis=1), atol=1e-6)
+        assert (answers["needs_review"] == (answers["confidence"] < 0.5)).all()
+    assert model.predict(table).index.tolist() == [7, 5, 3, 1]
+
+
+@pytest.mark.parametrize("wrong", [pd.DataFrame({"title": ["a"]}), [1, 2], {"words": ["a"]}])
+def test_pyfunc_refuses_what_holds_no_texts(registered: Classifier, wrong: object) -> None:
+    """A table without the column, or no strings, is a bad request that says what is missing."""
+    model = mlflow.pyfunc.load_model("models:/shop/1")
+    with pytest.raises(MlflowException, match="text") as caught:
+        model.predict(wrong)
+    assert caught.value.error_code == "INVALID_PARAMETER_VALUE"
+
+
+def test_a_version_is_found_by_the_trial_it_comes_from(registered: Classifier) -> None:
+    """What was registered for a trial is found again, and for no other trial."""
+    uri = connect("flavors").uri
+    found = find_version(uri, "shop", study="s", trial=4)
+    assert found is not None
+    assert int(found.version) == 1
+    assert find_version(uri, "shop", study="s", trial=5) is None
+    assert find_version(uri, "other", study="s", trial=4) is None

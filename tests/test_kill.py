@@ -1,0 +1,142 @@
+"""Real processes, really killed: nothing is lost, nothing is done twice."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import mlflow
+import optuna
+import pytest
+from mlflow.entities import Run
+
+from ecomclf import study as studies
+
+pytestmark = pytest.mark.slow
+
+TRIALS = 5
+
+
+def start(config: Path, *options: str) -> "subprocess.Popen[str]":
+    """Start a sweep as a user would, its output in a file beside the config."""
+    command = [sys.executable, "-m", "ecomclf", "sweep", "--config", str(config)]
+    with (config.parent / "output.txt").open("a") as output:
+        return subprocess.Popen(
+            [*command, "--trials", str(TRIALS), "--study", "s", *options],
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+
+def printed(config: Path) -> str:
+    """Give what all sweeps so far have printed."""
+    return (config.parent / "output.txt").read_text()
+
+
+def wait_for(config: Path, text: str, process: "subprocess.Popen[str]", count: int = 1) -> None:
+    """Wait until a text was printed so many times."""
+    limit = time.monotonic() + 90
+    while printed(config).count(text) < count:
+        assert process.poll() is None, printed(config)
+        assert time.monotonic() < limit, printed(config)
+        time.sleep(0.1)
+
+
+def workers_of(process: "subprocess.Popen[str]") -> list[int]:
+    """Give the process ids of a sweep's workers."""
+    try:
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        commands = {int(pid): Path(f"/proc/{pid}/cmdline").read_bytes() for pid in children}
+    except FileNotFoundError:
+        return []
+    return [pid for pid, command in commands.items() if b"spawn_main" in command]
+
+
+def runs(role: str) -> list[Run]:
+    """Give all runs of a role."""
+    client = mlflow.MlflowClient()
+    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+    return list(client.search_runs(experiments, f"tags.`ecomclf.role` = '{role}'"))
+
+
+def check_the_end() -> None:
+    """Check that the study has its trials, each with one run, under the last parent."""
+    storage = studies._storage("s", None)
+    trials = optuna.load_study(study_name="s", storage=storage).trials
+    complete = {trial.number for trial in trials if trial.state.name == "COMPLETE"}
+    assert len(complete) == TRIALS
+    assert {trial.state.name for trial in trials} <= {"COMPLETE", "FAIL"}
+    assert len({str(trials[number].params) for number in complete}) == TRIALS
+    # What was killed was tried again with the same parameters.
+    tried_again = [trial.user_attrs.get(studies.RETRY_OF) for trial in trials]
+    for trial in trials:
+        if trial.state.name == "FAIL":
+            (retry,) = [
+                other for other, of in zip(trials, tried_again, strict=True) if of == trial.number
+            ]
+            assert trial.params.items() <= retry.params.items()
+
+    finished = [run for run in runs("trial") if run.info.status == "FINISHED"]
+    assert sorted(int(run.data.tags["ecomclf.trial"]) for run in finished) == sorted(complete)
+    every = mlflow.MlflowClient().search_runs(
+        [experiment.experiment_id for experiment in mlflow.MlflowClient().search_experiments()]
+    )
+    assert {run.info.status for run in every} <= {"FINISHED", "KILLED"}
+    (parent,) = [run for run in runs("sweep") if run.info.status == "FINISHED"]
+    assert {run.data.tags["mlflow.parentRunId"] for run in runs("trial")} == {parent.info.run_id}
+    for run in runs("sweep"):
+        assert (
+            run is parent or run.info.run_id == parent.info.run_id or run.data.tags["continued_by"]
+        )
+    assert len(mlflow.MlflowClient().search_model_versions("name = 'ecomclf'")) == 1
+
+
+def test_three_kills_at_random_moments_lose_nothing(tiny: Path) -> None:
+    """Parent or worker killed with SIGKILL, and the same command again: N trials in the end."""
+    seed = int(os.environ.get("KILL_SEED", random.SystemRandom().randrange(10_000)))
+    print(f"KILL_SEED={seed} repeats this test")
+    generator = random.Random(seed)
+    process = start(tiny)
+    for _ in range(3):
+        if process.poll() is not None:
+            process = start(tiny)
+        time.sleep(generator.uniform(3, 14))
+        victims = [process.pid, *workers_of(process)]
+        os.kill(generator.choice(victims), signal.SIGKILL)
+        time.sleep(1)
+    if process.poll() is not None:
+        process = start(tiny)
+    assert process.wait(timeout=180) == 0, printed(tiny)
+    check_the_end()
+
+
+def test_a_killed_worker_is_replaced_within_the_sweep(tiny: Path) -> None:
+    """The sweep itself notices a worker's death, and tries the trial again at once."""
+    process = start(tiny)
+    wait_for(tiny, "trial", process)
+    victim = workers_of(process)[0]
+    wait_for(tiny, " finished ", process)
+    os.kill(victim if victim in workers_of(process) else workers_of(process)[0], signal.SIGKILL)
+    assert process.wait(timeout=180) == 0, printed(tiny)
+    check_the_end()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_sweep_says_how_to_go_on(tiny: Path, number: signal.Signals) -> None:
+    """Ctrl-C or SIGTERM: exit 130, running trials KILLED, finished ones kept, then continued."""
+    process = start(tiny)
+    wait_for(tiny, " finished ", process)
+    process.send_signal(number)
+    assert process.wait(timeout=30) == 130
+    assert "trials done, all kept; run the same command again to go on" in printed(tiny)
+    assert "Traceback" not in printed(tiny)
+    assert {run.info.status for run in runs("sweep")} == {"KILLED"}
+    states = [run.info.status for run in runs("trial")]
+    assert "RUNNING" not in states
+    assert "FINISHED" in states
+    assert start(tiny).wait(timeout=180) == 0, printed(tiny)
+    check_the_end()

@@ -1,0 +1,153 @@
+import json
+import subprocess
+import sys
+from itertools import product
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from ecomclf.classifier import Classifier
+from ecomclf.config import ModelConfig
+from ecomclf.errors import RequestError
+from ecomclf.model import build_model
+from ecomclf.text import Cleaner, Vectorizer
+
+pytestmark = pytest.mark.slow
+
+VOCABULARY, CLASSES = 40, 3
+TEXTS = ["Case for phone!", "", "phone with a case", "phone", "unknown words only", "case " * 50]
+
+
+def network(**options: object) -> keras.Model:
+    """Build a small network with weights large enough for mistakes to show."""
+    keras.utils.set_random_seed(0)
+    config = ModelConfig(**{"embedding_dim": 8, "units": 6, **options})
+    model = build_model(config, vocabulary_size=VOCABULARY, classes=CLASSES)
+    generator = np.random.default_rng(0)
+    for weight in model.weights:
+        weight.assign(generator.normal(0, 0.6, weight.shape))
+    return model
+
+
+def small_classifier(**options: object) -> Classifier:
+    """Build a classifier whose network knows the words of TEXTS."""
+    vectorizer = Vectorizer.fit(["case for phone with a"], max_tokens=VOCABULARY, max_length=20)
+    cleaner = Cleaner(["lowercase", "punctuation"])
+    return Classifier(cleaner, vectorizer, network(**options), ["x", "y", "z"])
+
+
+@pytest.mark.parametrize(
+    ("recurrent", "bidirectional", "pooling", "layers"),
+    [
+        *product(["lstm"], [True, False], ["last", "max", "mean_max", "attention"], [1, 2]),
+        ("gru", True, "attention", 2),
+        ("gru", False, "last", 1),
+    ],
+)
+def test_probabilities_do_not_depend_on_padding_or_batch(
+    recurrent: str, bidirectional: bool, pooling: str, layers: int
+) -> None:
+    """A text gets the same probabilities within 1e-5 alone, padded, and beside other texts."""
+    model = network(
+        recurrent=recurrent, bidirectional=bidirectional, pooling=pooling, layers=layers
+    )
+    texts = [[5, 9, 3], [7], [2, 4, 6, 8, 10, 12, 14], []]
+    batch = np.zeros((4, 25), np.int32)
+    for row, text in enumerate(texts):
+        batch[row, : len(text)] = text
+    together = model.predict_on_batch(batch)
+    for row, text in enumerate(texts):
+        alone = model.predict_on_batch(np.array([text or [0]], np.int32))
+        np.testing.assert_allclose(alone[0], together[row], atol=1e-5)
+    assert np.ptp(together, axis=0).max() > 0.01
+
+
+def test_word_order_matters() -> None:
+    """The same words in another order get other probabilities."""
+    answers = network().predict_on_batch(np.array([[5, 9, 3], [3, 9, 5]], np.int32))
+    assert np.abs(answers[0] - answers[1]).max() > 1e-3
+
+
+def test_the_backward_direction_reads_each_text_from_its_own_end() -> None:
+    """With both directions' weights alike, a palindrome's two last states are alike."""
+    model = network(pooling="last", dropout=0.0)
+    forward, backward = model.get_layer("forward_1"), model.get_layer("backward_1")
+    backward.set_weights(forward.get_weights())
+    states = keras.Model(model.inputs, model.get_layer("last_dropout").input)
+    palindrome = np.array([[4, 9, 7, 9, 4, 0, 0, 0]], np.int32)
+    both = states.predict_on_batch(palindrome)[0]
+    np.testing.assert_allclose(both[:6], both[6:], atol=1e-6)
+
+
+def test_options_change_the_network() -> None:
+    """Units, layers, direction and the dense layer are what the config says."""
+    names = {layer.name for layer in network(layers=2, dense_units=5).layers}
+    assert {"forward_1", "backward_1", "forward_2", "backward_2", "dense"} <= names
+    plain = network(bidirectional=False, units=7)
+    assert plain.get_layer("forward_1").units == 7
+    assert "backward_1" not in {layer.name for layer in plain.layers}
+
+
+def test_a_classifier_answers_alike_in_any_batch() -> None:
+    """Raw texts, empty and overlong ones too, get the same answer alone and together."""
+    classifier = small_classifier()
+    together = classifier.predict_probabilities(TEXTS)
+    assert together.shape == (len(TEXTS), 3)
+    np.testing.assert_allclose(together.sum(axis=1), 1, atol=1e-5)
+    for row, text in enumerate(TEXTS):
+        alone = classifier.predict_probabilities([text])[0]
+        np.testing.assert_allclose(alone, together[row], atol=1e-5)
+
+
+def test_the_string_model_agrees_with_the_classifier() -> None:
+    """The Keras model of cleaned texts gives the classifier's probabilities."""
+    import tensorflow as tf
+
+    classifier = small_classifier()
+    cleaned = classifier.cleaner.clean(TEXTS)
+    answers = classifier.string_model()(tf.constant(cleaned)).numpy()
+    np.testing.assert_allclose(answers, classifier.predict_probabilities(TEXTS), atol=1e-5)
+
+
+def test_saving_and_loading_change_nothing(tmp_path: Path) -> None:
+    """A classifier read back gives the same answers and knows its classes."""
+    classifier = small_classifier()
+    classifier.save(tmp_path / "saved")
+    loaded = Classifier.load(tmp_path / "saved")
+    assert loaded.classes == classifier.classes
+    np.testing.assert_allclose(
+        loaded.predict_probabilities(TEXTS), classifier.predict_probabilities(TEXTS), atol=1e-6
+    )
+
+
+def test_files_of_two_classifiers_are_refused(tmp_path: Path) -> None:
+    """A description that names another number of classes than the model has is an error."""
+    classifier = small_classifier()
+    classifier.save(tmp_path)
+    classifier.classes = ("x", "y")
+    classifier.save_about(tmp_path)
+    with pytest.raises(RequestError, match=r"has 3 classes, .* names 2"):
+        Classifier.load(tmp_path)
+
+
+@pytest.mark.parametrize("pooling", ["last", "mean_max", "attention"])
+def test_a_saved_model_loads_where_the_package_is_unknown(tmp_path: Path, pooling: str) -> None:
+    """A fresh interpreter that cannot import this package reads `model.keras` and agrees."""
+    classifier = small_classifier(pooling=pooling, layers=2, dense_units=5)
+    classifier.save(tmp_path)
+    script = """if True:
+        import sys
+        sys.modules["ecomclf"] = None  # importing it raises
+        import json, keras, tensorflow as tf
+        model = keras.models.load_model("model.keras")
+        print(json.dumps(model(tf.constant(["case for phone", ""])).numpy().tolist()))
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    answers = np.array(json.loads(done.stdout))
+    expected = classifier.predict_probabilities(["case for phone", ""])
+    np.testing.assert_allclose(answers, expected, atol=1e-5)

@@ -1,0 +1,180 @@
+import re
+from random import Random
+
+import numpy as np
+import pytest
+
+from ecomclf.config import DataConfig
+from ecomclf.data import Dataset
+from ecomclf.errors import DataError, JobError
+from ecomclf.split import Rows, Split, check_split, split_rows
+
+
+def make_dataset(rows: list[tuple[str, int]]) -> Dataset:
+    """Return a data set of rows given as class and group; a text is its row number."""
+    classes = tuple(sorted({name for name, _ in rows}))
+    return Dataset(
+        texts=tuple(str(row) for row in range(len(rows))),
+        labels=np.array([classes.index(name) for name, _ in rows], np.int32),
+        classes=classes,
+        groups=np.array([group for _, group in rows], np.int32),
+        fingerprint="f",
+    )
+
+
+def alone(**rows_a_class: int) -> list[tuple[str, int]]:
+    """Return rows of which none belongs together with another."""
+    names = [name for name, count in rows_a_class.items() for _ in range(count)]
+    return [(name, group) for group, name in enumerate(names)]
+
+
+def in_random_groups(seed: int, mixed: bool) -> list[tuple[str, int]]:
+    """Return rows in groups of 1 to 9, of one class or with a row of another class in it."""
+    chance = Random(seed)
+    rows = []
+    for group in range(60):
+        name = "abc"[group % 3]
+        rows += [(name, group)] * chance.randint(2 if mixed else 1, 9)
+        if mixed and chance.random() < 0.5:
+            rows.append((chance.choice("abc"), group))
+    chance.shuffle(rows)
+    return rows
+
+
+def one_group_holds_most() -> list[tuple[str, int]]:
+    """Return 100 rows of a class in one group, beside 5 alone, and 12 rows of another class."""
+    rows = [("a", 0)] * 100 + [("a", group) for group in range(1, 6)]
+    return rows + [("b", group) for group in range(6, 18)]
+
+
+STRUCTURES = {
+    "alone": alone(a=40, b=15, c=3),
+    "groups": in_random_groups(1, mixed=False),
+    "mixed groups": in_random_groups(2, mixed=True),
+    "one large group": one_group_holds_most(),
+    "three groups each": [("a", 0), ("a", 1), ("a", 2), ("b", 3), ("b", 3), ("b", 4), ("b", 5)],
+}
+
+
+def sides(parted: Split) -> tuple[Rows, Rows, Rows]:
+    """Return the three sides of a split."""
+    return parted.train, parted.validation, parted.test
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("rows", STRUCTURES.values(), ids=STRUCTURES)
+def test_a_split_is_honest(rows: list[tuple[str, int]], seed: int) -> None:
+    """Each row is on one side with all of its group, and each side has a row of each class."""
+    dataset = make_dataset(rows)
+    parted = split_rows(dataset, DataConfig(split_seed=seed))
+    assert sorted(sum((side.texts for side in sides(parted)), ())) == sorted(dataset.texts)
+    train, validation, test = (set(side.groups.tolist()) for side in sides(parted))
+    assert not (train & validation | train & test | validation & test)
+    for side in sides(parted):
+        assert set(side.labels.tolist()) == set(range(len(dataset.classes)))
+        assert len(side) == len(side.texts) == len(side.labels) == len(side.groups)
+
+
+def test_texts_keep_their_labels_and_groups() -> None:
+    """A row of a side is a row of the data set, its label and group with it."""
+    dataset = make_dataset(in_random_groups(3, mixed=True))
+    for side in sides(split_rows(dataset, DataConfig())):
+        at = [int(text) for text in side.texts]
+        assert side.labels.tolist() == dataset.labels[at].tolist()
+        assert side.groups.tolist() == dataset.groups[at].tolist()
+
+
+@pytest.mark.parametrize("counts", [{"a": 20, "b": 100}, {"a": 37, "b": 1001, "c": 64}])
+@pytest.mark.parametrize(("validation", "test"), [(0.15, 0.15), (0.1, 0.3), (0.4, 0.4)])
+def test_every_class_has_the_shares_asked_for(
+    counts: dict[str, int], validation: float, test: float
+) -> None:
+    """Of rows that stand alone each side has its share of each class within a row or two."""
+    config = DataConfig(validation_size=validation, test_size=test)
+    parted = split_rows(make_dataset(alone(**counts)), config)
+    shares = (1 - validation - test, validation, test)
+    for side, share in zip(sides(parted), shares, strict=True):
+        for label, name in enumerate(parted.classes):
+            found = int((side.labels == label).sum())
+            assert abs(found - share * counts[name]) < 2
+
+
+def test_a_large_group_does_not_spoil_the_shares() -> None:
+    """With a group of 30 rows among 70 alone, the sides still have 70, 15 and 15 rows."""
+    rows = [("a", 0)] * 30 + [("a", group) for group in range(1, 71)]
+    rows += [("b", group) for group in range(71, 171)]
+    parted = split_rows(make_dataset(rows), DataConfig(validation_size=0.15, test_size=0.15))
+    for side, expected in zip(sides(parted), (70, 15, 15), strict=True):
+        assert abs(int((side.labels == 0).sum()) - expected) < 2
+
+
+def test_the_same_seed_gives_the_same_split() -> None:
+    """A split can be made again, row for row."""
+    dataset = make_dataset(alone(a=50, b=50))
+    one, other = (split_rows(dataset, DataConfig(split_seed=3)) for _ in range(2))
+    assert [side.texts for side in sides(one)] == [side.texts for side in sides(other)]
+
+
+def test_another_seed_gives_another_split() -> None:
+    """Each side holds other rows."""
+    dataset = make_dataset(alone(a=50, b=50))
+    one, other = (split_rows(dataset, DataConfig(split_seed=seed)) for seed in (3, 4))
+    for side, other_side in zip(sides(one), sides(other), strict=True):
+        assert set(side.texts) != set(other_side.texts)
+
+
+def test_the_split_carries_classes_and_fingerprint() -> None:
+    """What the split was made of is known from it."""
+    parted = split_rows(make_dataset(alone(a=5, b=5)), DataConfig())
+    assert (parted.classes, parted.fingerprint) == (("a", "b"), "f")
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [*alone(big=20), ("rare", 20), ("rare", 21)],
+        [*alone(big=20), *[("rare", 20)] * 9, *[("rare", 21)] * 9],
+        # Its third row stands in a group that belongs to the other class.
+        [*alone(big=20), ("big", 0), ("rare", 0), ("rare", 20), ("rare", 21)],
+    ],
+)
+def test_a_class_of_two_groups_is_refused(rows: list[tuple[str, int]]) -> None:
+    """Two groups cannot be on three sides, however many rows they have: named with the class."""
+    with pytest.raises(DataError, match="class 'rare'") as caught:
+        split_rows(make_dataset(rows), DataConfig())
+    message = str(caught.value)
+    assert re.search(r"groups\b.*\b2\b|\b2 groups", message)
+    assert "\n" not in message
+
+
+def make_rows(labels: list[int], groups: list[int]) -> Rows:
+    """Return a side with these labels and groups."""
+    texts = tuple(f"text {group}" for group in groups)
+    return Rows(texts, np.array(labels, np.int32), np.array(groups, np.int32))
+
+
+GOOD = (make_rows([0, 1], [0, 1]), make_rows([1, 0], [2, 3]), make_rows([0, 1, 1], [4, 5, 5]))
+
+
+def test_a_split_without_fault_is_let_pass() -> None:
+    """Sides that share no group and hold every class are no error."""
+    check_split(Split(*GOOD, classes=("a", "b"), fingerprint=""))
+
+
+@pytest.mark.parametrize(
+    ("at", "bad", "said"),
+    [
+        (1, make_rows([1, 0], [2, 0]), ("group 0", "train", "validation")),
+        (2, make_rows([0, 1], [1, 6]), ("group 1", "train", "test")),
+        (2, make_rows([0, 1], [6, 3]), ("group 3", "validation", "test")),
+        (0, make_rows([0, 0], [0, 1]), ("train", "'b'")),
+        (1, make_rows([1], [2]), ("validation", "'a'")),
+        (2, make_rows([], []), ("test", "'a'")),
+    ],
+)
+def test_a_split_that_is_not_honest_is_stopped(at: int, bad: Rows, said: tuple[str, ...]) -> None:
+    """A group on two sides, or a side without a class, is an error that names them."""
+    parted = [*GOOD[:at], bad, *GOOD[at + 1 :]]
+    with pytest.raises(JobError) as caught:
+        check_split(Split(*parted, classes=("a", "b"), fingerprint=""))
+    assert all(words in str(caught.value) for words in said)

@@ -1,0 +1,149 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import optuna
+import pytest
+from optuna.trial import TrialState
+
+from ecomclf import study as studies
+from ecomclf.config import Config, load_config
+from ecomclf.errors import StudyError
+
+
+@pytest.fixture
+def config(tiny: Path) -> Config:
+    """The tiny config."""
+    return load_config(tiny)
+
+
+@pytest.fixture
+def opened(config: Config) -> Callable[..., optuna.Study]:
+    """Give a function that opens the study `s`, with overrides of the config."""
+
+    def open_study(**values: object) -> optuna.Study:
+        changed = config.with_values(values)
+        return studies.open_study("s", studies.study_identity(changed, "data"), None)
+
+    return open_study
+
+
+def test_a_name_changes_with_what_makes_trials_comparable(config: Config) -> None:
+    """Data, split, space and fixed keys make another study; how it is run does not."""
+
+    def name(fingerprint: str = "data", **values: object) -> str:
+        changed = config.with_values(values)
+        return studies.default_study_name(changed, studies.study_identity(changed, fingerprint))
+
+    plain = name()
+    assert plain.startswith("tiny-")
+    same = {"sweep.trials": 99, "sweep.workers": 7, "tracking.experiment": "x", "data.source": "y"}
+    assert name(**same) == plain
+    # A searched key's own value is never used.
+    assert name(**{"model.units": 77}) == plain
+    other = [
+        {"model.layers": 2},
+        {"data.split_seed": 1},
+        {"train.epochs": 9},
+        {"sweep.space.model.units": {"type": "int", "low": 4, "high": 9}},
+    ]
+    assert len({plain, name("other data"), *(name(**values) for values in other)}) == 6
+
+
+def test_another_identity_is_refused_and_said(opened: Callable[..., optuna.Study]) -> None:
+    """A study opened with other settings is an error that names each change."""
+    opened()
+    opened(**{"sweep.trials": 50})
+    with pytest.raises(StudyError, match=r"train\.epochs was 2, is 5") as caught:
+        opened(**{"train.epochs": 5})
+    assert "\n" not in str(caught.value)
+
+
+def test_killed_trials_do_not_count_and_are_tried_again_once(
+    opened: Callable[..., optuna.Study],
+) -> None:
+    """Complete, pruned and own-error trials count; a killed one's parameters come back."""
+    study = opened()
+    space = {"x": optuna.distributions.IntDistribution(0, 1000)}
+    study.tell(study.ask(space), 0.5)
+    study.tell(study.ask(space), state=TrialState.PRUNED)
+    failed = study.ask(space)
+    failed.set_user_attr(studies.OWN_ERROR, "ValueError")
+    study.tell(failed, state=TrialState.FAIL)
+    killed = study.ask(space)
+    study.tell(killed, state=TrialState.FAIL)
+    assert studies.counted(study) == 3
+    studies.enqueue_retries(study)
+    studies.enqueue_retries(study)
+    again = study.ask(space)
+    assert again.params == killed.params
+    assert not study.get_trials(states=(TrialState.WAITING,))
+
+
+def test_a_torn_last_line_is_cut_before_the_next_is_written(
+    opened: Callable[..., optuna.Study],
+) -> None:
+    """A writer killed within a line leaves a study that can be read and continued."""
+    study = opened()
+    study.tell(study.ask(), 0.25)
+    with studies.journal_path("s").open("ab") as journal:
+        journal.write(b'{"op_code":4,"worker_id":"half a li')
+    continued = opened()
+    continued.tell(continued.ask(), 0.75)
+    assert [trial.value for trial in opened().trials] == [0.25, 0.75]
+
+
+def test_a_study_is_run_by_one_process(workplace: Path) -> None:
+    """While one sweep holds a study, another is refused; afterwards it is free."""
+    with studies.hold_study("s", None):
+        with (
+            pytest.raises(StudyError, match="another process is running the study 's'"),
+            studies.hold_study("s", None),
+        ):
+            pass
+        with studies.hold_study("other", None):
+            pass
+    with studies.hold_study("s", None):
+        pass
+
+
+def test_trials_are_drawn_alike_whether_stopped_or_not(
+    config: Config, opened: Callable[..., optuna.Study]
+) -> None:
+    """The n-th trial depends on the seed and the trials before it, on no sampler's memory."""
+
+    def draw(study: optuna.Study, ordinals: range) -> list[dict[str, object]]:
+        drawn = []
+        for ordinal in ordinals:
+            study.sampler = studies.make_sampler(config.sweep, ordinal)
+            trial = study.ask(studies.distributions(config.sweep.space))
+            study.tell(trial, trial.params["model.dropout"])
+            drawn.append(trial.params)
+        return drawn
+
+    first = draw(opened(), range(4)) + draw(opened(), range(4, 8))
+    unbroken = draw(optuna.create_study(direction="maximize"), range(8))
+    assert first == unbroken
+    assert len({str(params) for params in first}) == 8
+
+
+def test_lists_can_be_searched(config: Config) -> None:
+    """A choice between lists comes back as lists."""
+    choice = {"type": "choice", "values": [["lowercase"], ["lowercase", "digits"]]}
+    space = config.with_values({"sweep.space.text.steps": choice}).sweep.space
+    study = optuna.create_study()
+    drawn = {
+        tuple(
+            studies.chosen_values(space, study.ask(studies.distributions(space)).params)[
+                "text.steps"
+            ]
+        )
+        for _ in range(20)
+    }
+    assert drawn == {("lowercase",), ("lowercase", "digits")}
+
+
+@pytest.mark.parametrize("name", ["a/b", "", "../x", "a'b", ".hidden"])
+def test_a_name_that_is_no_file_name_is_refused(name: str) -> None:
+    """Names are letters, digits and a few marks."""
+    with pytest.raises(StudyError, match="must be of letters"):
+        studies.require_study_name(name)

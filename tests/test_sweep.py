@@ -1,0 +1,197 @@
+"""Whole sweeps on a tiny sample: real workers, real MLflow, read back through the client."""
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import optuna
+import pytest
+from mlflow.entities import Run
+from rich.console import Console
+
+from ecomclf import study as studies
+from ecomclf import sweep as sweeps
+from ecomclf.config import Config, load_config
+from ecomclf.data import load
+from ecomclf.errors import StudyError, SweepFailedError
+from ecomclf.split import split_rows
+
+pytestmark = pytest.mark.slow
+
+FIGURES = {"accuracy", "f1_macro", "f1_weighted", "loss"}
+
+
+def planned(config: Config, trials: int, study: str | None = None) -> sweeps.Sweep:
+    """Load the data and plan a sweep with two workers."""
+    dataset, report = load(config.data)
+    split = split_rows(dataset, config.data)
+    return sweeps.plan_sweep(
+        config, split, report, trials=trials, workers=2, study=study, storage=None
+    )
+
+
+def run(sweep: sweeps.Sweep) -> str:
+    """Run a sweep and give what it printed."""
+    output = io.StringIO()
+    sweeps.run_sweep(sweep, Console(file=output))
+    return output.getvalue()
+
+
+def runs(role: str) -> list[Run]:
+    """Give all runs of a role, the oldest first."""
+    client = mlflow.MlflowClient()
+    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+    return list(
+        client.search_runs(
+            experiments, f"tags.`ecomclf.role` = '{role}'", order_by=["attributes.start_time"]
+        )
+    )
+
+
+def artifacts(run: Run) -> set[str]:
+    """Give the names at the top of a run's artifacts."""
+    return {file.path for file in mlflow.MlflowClient().list_artifacts(run.info.run_id)}
+
+
+def read_artifact(run: Run, name: str) -> Any:
+    """Read a JSON artifact."""
+    return json.loads(mlflow.artifacts.load_text(f"{run.info.artifact_uri}/{name}"))
+
+
+def open_study(sweep: sweeps.Sweep) -> optuna.Study:
+    """Open the study of a sweep."""
+    identity = studies.study_identity(sweep.config, sweep.split.fingerprint)
+    return studies.open_study(sweep.study_name, identity, None)
+
+
+def test_a_sweep_records_its_trials_its_winner_and_one_version(tiny: Path) -> None:
+    """Runs, metrics, artifacts, winner and registered version are as the contract names them.
+
+    The same command again changes nothing; a higher total continues the study.
+    """
+    sweep = planned(load_config(tiny, ["sweep.keep_models=1"]), trials=3)
+    output = run(sweep)
+    (parent,) = runs("sweep")
+    trials = runs("trial")
+    study = open_study(sweep)
+
+    assert parent.info.status == "FINISHED"
+    assert [trial.info.status for trial in trials] == ["FINISHED"] * 3
+    assert {trial.data.tags["mlflow.parentRunId"] for trial in trials} == {parent.info.run_id}
+    assert {int(trial.data.tags["ecomclf.trial"]) for trial in trials} == {0, 1, 2}
+    for trial in trials:
+        number = int(trial.data.tags["ecomclf.trial"])
+        params = study.trials[number].params
+        assert trial.data.params["model.units"] == str(params["model.units"])
+        assert trial.data.params["model.dropout"] == str(params["model.dropout"])
+        assert trial.data.params["model.embedding_dim"] == str(params["model.embedding_dim"])
+        assert trial.data.params["data.fingerprint"] == sweep.split.fingerprint
+        assert {f"{side}_{name}" for side in ("train", "val") for name in FIGURES} <= set(
+            trial.data.metrics
+        )
+        assert not any(name.startswith(("test", "baseline")) for name in trial.data.metrics)
+        files = {"config.yaml", "report.json", "confusion_matrix.png", "history.png", "tensorboard"}
+        assert files <= artifacts(trial)
+        history = mlflow.MlflowClient().get_metric_history(trial.info.run_id, "val_f1_macro")
+        *epochs, kept = sorted(history, key=lambda metric: metric.step)
+        assert [metric.step for metric in epochs] == list(range(1, kept.step))
+        assert kept.value == max(metric.value for metric in epochs)
+        assert kept.value == pytest.approx(study.trials[number].value)
+        assert read_artifact(trial, "report.json")["f1_macro"] == pytest.approx(
+            kept.value, abs=1e-6
+        )
+
+    best = max(trials, key=lambda trial: float(trial.data.metrics["val_f1_macro"]))
+    assert parent.data.tags["winner_run"] == best.info.run_id
+    assert {f"test_{name}" for name in FIGURES} <= set(parent.data.metrics)
+    assert {"baseline_val_f1_macro", "baseline_test_f1_weighted"} <= set(parent.data.metrics)
+    assert {"leaderboard.json", "config.yaml", "data_report.json", "report.json"} <= artifacts(
+        parent
+    )
+    assert read_artifact(parent, "data_report.json")["rows_read"] == 400
+    assert [trial for trial in trials if "classifier" in artifacts(trial)] == [best]
+
+    (version,) = mlflow.MlflowClient().search_model_versions("name = 'ecomclf'")
+    assert version.run_id == parent.info.run_id
+    answers = mlflow.pyfunc.load_model("models:/ecomclf/1").predict(list(sweep.split.test.texts))
+    right = [
+        sweep.split.classes[label] == answer
+        for label, answer in zip(sweep.split.test.labels, answers["label"], strict=True)
+    ]
+    assert sum(right) / len(right) == pytest.approx(parent.data.metrics["test_accuracy"])
+    assert output.count(" finished val_f1_macro ") == 3
+
+    again = run(sweep)
+    assert "nothing to do" in again
+    assert len(runs("sweep")) == 1
+    assert len(mlflow.MlflowClient().search_model_versions("name = 'ecomclf'")) == 1
+
+    run(planned(sweep.config, trials=4))
+    first, second = runs("sweep")
+    assert len(runs("trial")) == 4
+    assert second.info.status == "FINISHED"
+    table = read_artifact(second, "leaderboard.json")
+    assert len(table["data"]) == 4
+    same_winner = first.data.tags["winner_trial"] == second.data.tags["winner_trial"]
+    versions = mlflow.MlflowClient().search_model_versions("name = 'ecomclf'")
+    assert len(versions) == (1 if same_winner else 2)
+
+
+def test_pruned_failed_and_finished_trials_are_told_apart(tiny: Path) -> None:
+    """A hopeless trial is KILLED with the reason, a diverging one FAILED; the sweep goes on."""
+    space = "sweep.space.train.learning_rate={type: choice, values: [0.02, 0.0000001, 1.0e+38]}"
+    config = load_config(
+        tiny,
+        [space, "sweep.pruner=median", "sweep.startup_trials=1", "sweep.warmup_epochs=1",
+         "train.epochs=4", "train.patience=4"],
+    )  # fmt: skip
+    sweep = planned(config, trials=3)
+    study = open_study(sweep)
+    for rate in (0.02, 0.0000001, 1e38):
+        study.enqueue_trial({"train.learning_rate": rate})
+    dataset_sweep = planned(config, trials=3)
+    output = io.StringIO()
+    one_worker = sweeps.Sweep(**{**vars(dataset_sweep), "workers": 1})
+    sweeps.run_sweep(one_worker, Console(file=output))
+
+    finished, pruned, failed = sorted(
+        runs("trial"), key=lambda trial: int(trial.data.tags["ecomclf.trial"])
+    )
+    assert (finished.info.status, pruned.info.status, failed.info.status) == (
+        "FINISHED", "KILLED", "FAILED",
+    )  # fmt: skip
+    assert "median pruner" in pruned.data.tags["pruned"]
+    assert "pruned" not in failed.data.tags
+    error = mlflow.artifacts.load_text(f"{failed.info.artifact_uri}/error.txt")
+    assert "Traceback" in error
+    assert "TrainingDivergedError" in error
+    states = [trial.state.name for trial in open_study(sweep).trials]
+    assert states == ["COMPLETE", "PRUNED", "FAIL"]
+    (parent,) = runs("sweep")
+    assert parent.info.status == "FINISHED"
+    assert parent.data.tags["winner_run"] == finished.info.run_id
+    assert "nothing to do" in run(sweep)
+
+
+def test_a_sweep_without_a_completed_trial_fails(tiny: Path) -> None:
+    """When every trial fails, so does the sweep, and nothing is registered."""
+    config = load_config(
+        tiny, ["sweep.space.train.learning_rate={type: choice, values: [1.0e+38]}"]
+    )
+    with pytest.raises(SweepFailedError, match=r"none of the 2 trials .* was completed"):
+        run(planned(config, trials=2))
+    (parent,) = runs("sweep")
+    assert parent.info.status == "FAILED"
+    assert {trial.info.status for trial in runs("trial")} == {"FAILED"}
+    assert not mlflow.MlflowClient().search_registered_models()
+
+
+def test_a_named_study_with_other_settings_leaves_no_run(tiny: Path) -> None:
+    """Asking for a study that was made otherwise is refused before anything starts."""
+    config = load_config(tiny)
+    open_study(planned(config, trials=2, study="mine"))
+    with pytest.raises(StudyError, match=r"train\.epochs was 2, is 3"):
+        run(planned(config.with_values({"train.epochs": 3}), trials=2, study="mine"))
+    assert runs("sweep") == []

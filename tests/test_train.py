@@ -1,0 +1,98 @@
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from ecomclf.batches import TrainingBatches
+from ecomclf.config import ModelConfig, TrainConfig
+from ecomclf.errors import TrainingDivergedError
+from ecomclf.evaluate import evaluate
+from ecomclf.model import build_model
+from ecomclf.text import Ids
+from ecomclf.train import EpochMetrics, History, fit
+
+
+def rows(count: int, seed: int) -> tuple[Ids, np.ndarray]:
+    """Make texts of tokens 1 to 9 whose class is whether a 1 stands before any 2."""
+    generator = np.random.default_rng(seed)
+    texts = generator.integers(1, 10, (count, 6)).astype(np.int32)
+    first = {
+        token: np.where((texts == token).any(1), (texts == token).argmax(1), 9) for token in (1, 2)
+    }
+    return Ids(texts.ravel(), np.arange(0, 6 * count + 1, 6)), (first[1] < first[2]).astype(
+        np.int32
+    )
+
+
+def train(
+    tmp_path: Path, seen: list[EpochMetrics] | None = None, **options: object
+) -> tuple[History, keras.Model]:
+    """Fit a tiny network on such texts."""
+    keras.utils.set_random_seed(3)
+    config = TrainConfig(**{"epochs": 4, "learning_rate": 0.02, "batch_size": 32, **options})
+    model = build_model(
+        ModelConfig(embedding_dim=6, units=6, dropout=0.1), vocabulary_size=10, classes=2
+    )
+    batches = [
+        TrainingBatches(*rows(count, seed), classes=2, batch_size=32, shuffle=shuffle)
+        for count, seed, shuffle in ((300, 0, True), (120, 1, False))
+    ]
+    history = fit(
+        model,
+        *batches,
+        config,
+        tensorboard=tmp_path / "tensorboard",
+        on_epoch=lambda _, metrics: (seen if seen is not None else []).append(metrics),
+    )
+    return history, model
+
+
+@pytest.mark.slow
+def test_the_model_ends_with_the_weights_of_its_best_epoch(tmp_path: Path) -> None:
+    """The kept epoch is the one with the best monitored figure, and the model gives its figures."""
+    history, model = train(tmp_path, epochs=6, patience=5)
+    scores = [epoch["val_f1_macro"] for epoch in history.epochs]
+    assert history.kept_epoch == 1 + int(np.argmax(scores))
+    ids, labels = rows(120, 1)
+    report = evaluate(labels, model.predict_on_batch(ids.padded(np.arange(120))), ("no", "yes"))
+    assert report.f1_macro == pytest.approx(history.kept["val_f1_macro"], abs=1e-6)
+    assert report.f1_weighted == pytest.approx(history.kept["val_f1_weighted"], abs=1e-6)
+    assert report.accuracy == pytest.approx(history.kept["val_accuracy"], abs=1e-6)
+    assert report.loss == pytest.approx(history.kept["val_loss"], abs=1e-5)
+
+
+@pytest.mark.slow
+def test_each_epoch_is_reported_with_every_figure(tmp_path: Path) -> None:
+    """`on_epoch` gets what the history keeps, under the logged names."""
+    seen: list[EpochMetrics] = []
+    history, _ = train(tmp_path, seen, epochs=2)
+    assert seen == list(history.epochs)
+    figures = ("loss", "accuracy", "f1_macro", "f1_weighted")
+    names = {f"{side}_{figure}" for side in ("train", "val") for figure in figures}
+    assert all(names | {"learning_rate"} == set(epoch) for epoch in seen)
+    assert seen[0]["learning_rate"] == pytest.approx(0.02)
+
+
+@pytest.mark.slow
+def test_training_stops_early_and_lowers_the_learning_rate(tmp_path: Path) -> None:
+    """Without improvement the rate is reduced, and `patience` epochs later training ends."""
+    history, _ = train(tmp_path, epochs=20, learning_rate=1e-12, patience=3)
+    assert len(history.epochs) == 4
+    assert history.kept_epoch == 1
+    rates = [epoch["learning_rate"] for epoch in history.epochs]
+    assert rates[-1] < rates[0]
+
+
+@pytest.mark.slow
+def test_the_same_seed_trains_the_same_model(tmp_path: Path) -> None:
+    """Two trainings with one config and seed agree in every figure."""
+    first, second = (train(tmp_path / name)[0] for name in ("a", "b"))
+    assert first == second
+
+
+@pytest.mark.slow
+def test_a_loss_that_is_no_number_ends_the_training(tmp_path: Path) -> None:
+    """A diverging training says so, with the learning rate, instead of going on."""
+    with pytest.raises(TrainingDivergedError, match=r"epoch 1; lower train\.learning_rate"):
+        train(tmp_path, learning_rate=1e38)
