@@ -4,7 +4,7 @@ A recurrent layer costs its batch's longest text for every row in it, so texts o
 a batch and hardly anything is computed for padding.
 """
 
-from typing import Any
+from collections.abc import Callable
 
 import keras
 import numpy as np
@@ -65,8 +65,15 @@ class TrainingBatches(keras.utils.PyDataset):
         return [batches[index] for index in self._generator.permutation(len(batches))]
 
 
-def predict_probabilities(model: Any, ids: Ids) -> np.ndarray:
+def predict_probabilities(
+    predict: Callable[[np.ndarray], np.ndarray], ids: Ids, *, classes: int
+) -> np.ndarray:
     """Predict texts in batches of like length and give them back in their own order.
+
+    Args:
+        predict: int32 [batch, length] → float32 [batch, classes].
+        ids: any number of texts.
+        classes: number of classes.
 
     Returns:
         float32 [texts, classes].
@@ -74,7 +81,7 @@ def predict_probabilities(model: Any, ids: Ids) -> np.ndarray:
     """
     lengths = ids.lengths
     order = np.argsort(lengths, kind="stable")
-    probabilities = np.zeros((len(ids), model.output_shape[-1]), np.float32)
+    probabilities = np.zeros((len(ids), classes), np.float32)
     start = 0
     while start < len(order):
         # Sorted by length: as many rows as fit at the length of the last of them.
@@ -82,7 +89,7 @@ def predict_probabilities(model: Any, ids: Ids) -> np.ndarray:
         costs = longest * np.arange(1, len(longest) + 1)
         count = max(1, int(np.searchsorted(costs, _PREDICTION_TOKENS, side="right")))
         rows = order[start : start + count]
-        probabilities[rows] = model.predict_on_batch(ids.padded(rows))
+        probabilities[rows] = predict(ids.padded(rows))
         start += count
     return probabilities
 

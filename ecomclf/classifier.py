@@ -5,7 +5,7 @@ This module needs no config: what a classifier must know travels with it.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -15,7 +15,7 @@ from keras import ops
 
 from ecomclf.batches import predict_probabilities
 from ecomclf.errors import RequestError
-from ecomclf.text import Cleaner, Vectorizer
+from ecomclf.text import Cleaner, Ids, Vectorizer
 
 MODEL_FILE = "model.keras"
 ABOUT_FILE = "classifier.json"
@@ -42,11 +42,15 @@ class Classifier:
         self.network = network
         self.classes = tuple(classes)
         self.threshold = threshold
+        self._predict = _traced_once(network)
 
     def predict_probabilities(self, texts: Sequence[str]) -> np.ndarray:
         """Classify texts as they come, "" included; float32 [texts, classes], in their order."""
-        ids = self.vectorizer.encode(self.cleaner.clean(texts))
-        return predict_probabilities(self.network, ids)
+        return self.predict_encoded(self.vectorizer.encode(self.cleaner.clean(texts)))
+
+    def predict_encoded(self, ids: Ids) -> np.ndarray:
+        """Classify texts that are cleaned and encoded already; float32 [texts, classes]."""
+        return predict_probabilities(self._predict, ids, classes=len(self.classes))
 
     def string_model(self) -> keras.Model:
         """Give one Keras model: tf.string [batch] of cleaned texts → float32 [batch, classes]."""
@@ -93,3 +97,15 @@ class Classifier:
         vectorizer = Vectorizer(model.get_layer("vectorizer"), about["max_length"])
         cleaner = Cleaner(about["steps"])
         return cls(cleaner, vectorizer, network, about["classes"], about["threshold"])
+
+
+def _traced_once(network: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
+    """Compile a network's prediction for batches of any shape.
+
+    `Model.predict_on_batch` traces anew for one batch shape after the other.
+    """
+    import tensorflow as tf
+
+    shape = tf.TensorSpec((None, None), tf.int32)
+    predict = tf.function(lambda ids: network(ids, training=False), input_signature=[shape])
+    return lambda ids: predict(ids).numpy()

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 from rich.console import Console
 
-from ecomclf.batches import TrainingBatches, predict_probabilities
+from ecomclf.batches import TrainingBatches
 from ecomclf.classifier import Classifier
 from ecomclf.config import Config, TextConfig
 from ecomclf.data import DataReport
@@ -87,7 +87,7 @@ def run_trial(
             on_epoch=log_epoch,
         )
         classifier = Classifier(texts.cleaner, texts.vectorizer, model, split.classes)
-        probabilities = predict_probabilities(model, texts.validation)
+        probabilities = classifier.predict_encoded(texts.validation)
         report = evaluate(split.validation.labels, probabilities, split.classes)
 
         classifier.save(folder / CLASSIFIER_FOLDER)

@@ -12,15 +12,13 @@ def ids_of(*texts: list[int]) -> Ids:
 
 
 class Echo:
-    """A network that answers with a text's sum and its padded width, to see what it was given."""
-
-    output_shape = (None, 2)
+    """A prediction that answers with a text's sum and padded width, to see what it was given."""
 
     def __init__(self) -> None:
-        self.widths: list[tuple[int, ...]] = []
+        self.shapes: list[tuple[int, ...]] = []
 
-    def predict_on_batch(self, ids: np.ndarray) -> np.ndarray:
-        self.widths.append(ids.shape)
+    def __call__(self, ids: np.ndarray) -> np.ndarray:
+        self.shapes.append(ids.shape)
         return np.stack([ids.sum(axis=1), np.full(len(ids), ids.shape[1])], axis=1)
 
 
@@ -83,13 +81,13 @@ def test_the_same_seed_gives_the_same_batches() -> None:
 def test_predictions_come_back_in_the_order_of_the_texts() -> None:
     """Prediction sorts by length, keeps batches small, and undoes the sorting."""
     texts = [[number] * (1 + (number * 37) % 400) for number in range(1, 301)]
-    network = Echo()
-    answers = predict_probabilities(network, ids_of(*texts))
+    predict = Echo()
+    answers = predict_probabilities(predict, ids_of(*texts), classes=2)
     assert answers[:, 0].tolist() == [sum(text) for text in texts]
-    assert all(rows * width <= 32_768 for rows, width in network.widths)
-    assert sum(rows * width for rows, width in network.widths) < 1.5 * sum(map(len, texts))
+    assert all(rows * width <= 32_768 for rows, width in predict.shapes)
+    assert sum(rows * width for rows, width in predict.shapes) < 1.5 * sum(map(len, texts))
 
 
 def test_no_texts_give_no_predictions() -> None:
     """An empty request gets an empty answer."""
-    assert predict_probabilities(Echo(), ids_of()).shape == (0, 2)
+    assert predict_probabilities(Echo(), ids_of(), classes=2).shape == (0, 2)
