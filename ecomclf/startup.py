@@ -29,6 +29,8 @@ def start_tensorflow(threads: int | None = None) -> None:
 def quiet_mlflow() -> None:
     """Let MLflow and its database migrations speak of problems only, without progress bars."""
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    # Importing MLflow sets its level from this variable; the loop is for where it is imported.
+    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.ERROR)
 

@@ -38,6 +38,9 @@ JUDGED = "trials_when_judged"
 OWN_ERROR = "error"
 ORDINAL = "ordinal"
 RETRY_OF = "retry_of"
+ATTEMPT = "attempt"
+
+MOST_ATTEMPTS = 3
 
 
 def study_identity(config: Config, fingerprint: str) -> dict[str, Scalar]:
@@ -181,18 +184,22 @@ def running(study: optuna.Study) -> list[FrozenTrial]:
     return study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
 
 
-def enqueue_retries(study: optuna.Study) -> None:
+def enqueue_retries(study: optuna.Study, *, after_death: bool = False) -> None:
     """Let the parameters of each killed trial be tried again, once.
 
-    A trial that failed with no error of its own was killed.
+    A trial that failed with no error of its own was killed. Attempts are counted only where workers
+    died by themselves: who kills a sweep may do so as often as he likes.
     """
     trials = study.get_trials(deepcopy=False)
     retried = {trial.user_attrs.get(RETRY_OF) for trial in trials}
     for trial in trials:
         killed = trial.state == TrialState.FAIL and OWN_ERROR not in trial.user_attrs
         if killed and trial.number not in retried:
-            known = {key: trial.user_attrs[key] for key in (ORDINAL,) if key in trial.user_attrs}
-            study.enqueue_trial(trial.params, user_attrs={RETRY_OF: trial.number} | known)
+            attempt = trial.user_attrs.get(ATTEMPT, 1) + after_death
+            attributes = {RETRY_OF: trial.number, ATTEMPT: attempt}
+            if ORDINAL in trial.user_attrs:
+                attributes[ORDINAL] = trial.user_attrs[ORDINAL]
+            study.enqueue_trial(trial.params, user_attrs=attributes)
 
 
 def _storage(name: str, storage: str | None) -> Any:

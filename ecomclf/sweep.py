@@ -27,8 +27,8 @@ from ecomclf.tracking import SEARCHED, STUDY, Run, Tracking, connect
 from ecomclf.winner import judge_winner, keep_best_models
 from ecomclf.worker import Ended, Epoch, Started, TrialTask, WorkerContext, prepare_worker
 
-# When so many workers die one after the other, the next will not do better.
-_MOST_DEATHS = 3
+# When so many workers in a row die before they have a trial, the next will not do better.
+_MOST_FALSE_STARTS = 3
 
 
 @dataclass(frozen=True)
@@ -126,12 +126,21 @@ def run_sweep(sweep: Sweep, console: Console) -> None:
         parent.finish("FINISHED")
 
 
-def settle(study: optuna.Study, tracking: Tracking, *, alive: Collection[int]) -> None:
+def settle(
+    study: optuna.Study, tracking: Tracking, *, alive: Collection[int], after_death: bool = False
+) -> None:
     """Bring study and runs to agree on trials that nobody is running any more.
 
     A run that had ended tells what has become of its trial. Any other is KILLED, and its trial does
     not count; its parameters are enqueued again. Killed in the midst of it, the next call does the
     rest.
+
+    Args:
+        study: changed in place.
+        tracking: where the runs are.
+        alive: numbers of the trials that are being run.
+        after_death: a worker died by itself, so that the trial may be to blame.
+
     """
     left = [trial for trial in studies.running(study) if trial.number not in alive]
     runs = tracking.trial_runs(study.study_name) if left else {}
@@ -147,7 +156,7 @@ def settle(study: optuna.Study, tracking: Tracking, *, alive: Collection[int]) -
             if run and state == "running":
                 tracking.reopen(run.info.run_id).finish("KILLED")
             study.tell(trial.number, state=TrialState.FAIL)
-    studies.enqueue_retries(study)
+    studies.enqueue_retries(study, after_death=after_death)
 
 
 def _run(
@@ -189,15 +198,14 @@ class _Trials:
         self._study = study
         self._tracking = tracking
         self._parent = parent
-        self._done = studies.counted(study)
         # The trial that each running task has announced; None before it has.
         self._announced: dict[TrialTask, int | None] = {}
-        self._deaths = 0
+        self._false_starts = 0
         self._unsettled = False
         self._display = SweepDisplay(
             console,
             total=sweep.trials,
-            done=self._done,
+            done=studies.counted(study),
             workers=sweep.workers,
             monitor=sweep.config.train.monitor,
         )
@@ -231,8 +239,10 @@ class _Trials:
                 self._follow(event)
 
     def _next_task(self) -> TrialTask | None:
-        # After a death nothing new starts before the lost trial is enqueued again.
-        if self._unsettled or self._done + len(self._announced) >= self._sweep.trials:
+        # After a death nothing new starts before the lost trial is enqueued again. A trial that has
+        # ended and is still announced counts twice for a moment: then the next event asks again.
+        missing = self._sweep.trials - studies.counted(self._study) - len(self._announced)
+        if self._unsettled or missing <= 0:
             return None
         ordinals = [task.ordinal for task in self._announced]
         task = TrialTask(studies.free_ordinal(self._study, ordinals), self._parent.run_id)
@@ -243,24 +253,27 @@ class _Trials:
         if isinstance(event, Message):
             self._show(event)
         elif isinstance(event, Failed):
-            raise JobError(f"a worker failed outside of its trial:\n{event.error}")
+            failure = JobError(
+                f"a worker failed outside of its trial: {event.error.splitlines()[-1]}; its "
+                f"traceback is in error.txt of the run {self._parent.run_id}"
+            )
+            failure.add_note(event.error)
+            raise failure
         elif isinstance(event, Died):
             self._mourn(event)
         else:
             del self._announced[event.task]
-            self._done += 1
-            self._deaths = 0
         # A trial without its worker can be told from the others once these have said theirs.
         if self._unsettled and None not in self._announced.values():
             alive = [trial for trial in self._announced.values() if trial is not None]
-            settle(self._study, self._tracking, alive=alive)
-            self._done = studies.counted(self._study)
+            settle(self._study, self._tracking, alive=alive, after_death=True)
             self._unsettled = False
 
     def _show(self, message: Message[TrialTask]) -> None:
         body = message.body
         if isinstance(body, Started):
             self._announced[message.task] = body.trial
+            self._false_starts = 0
             epochs = body.values.get("train.epochs", self._sweep.config.train.epochs)
             self._display.started(body.trial, body.values, epochs)
         elif isinstance(body, Epoch):
@@ -269,13 +282,14 @@ class _Trials:
             self._display.ended(body.trial, body.state, body.score, body.error)
 
     def _mourn(self, death: Died[TrialTask]) -> None:
-        trial = self._announced.pop(death.task)
         self._unsettled = True
-        self._deaths += 1
+        trial = self._announced.pop(death.task)
         if trial is not None:
             self._display.lost(trial)
-        if self._deaths == _MOST_DEATHS:
+            return
+        self._false_starts += 1
+        if self._false_starts == _MOST_FALSE_STARTS:
             raise JobError(
-                f"{self._deaths} workers died one after the other, the last with exit code "
-                f"{death.exit_code}; if memory was short, try fewer --workers"
+                f"{self._false_starts} workers in a row died before they began, the last with exit "
+                f"code {death.exit_code}; if memory is short, try fewer --workers"
             )

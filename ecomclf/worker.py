@@ -15,6 +15,7 @@ from optuna.trial import TrialState
 from ecomclf import study as studies
 from ecomclf.config import Config
 from ecomclf.engine import Emit
+from ecomclf.errors import JobError
 from ecomclf.split import Split
 from ecomclf.startup import quiet_mlflow, start_tensorflow
 from ecomclf.tracking import PRUNED, STUDY, TRIAL, Run, Tracking
@@ -143,6 +144,11 @@ class _Trial:
         def report(epoch: int, metrics: "EpochMetrics") -> None:
             self._report(trial, epoch, metrics[config.train.monitor])
 
+        if trial.user_attrs.get(studies.ATTEMPT, 1) > studies.MOST_ATTEMPTS:
+            raise JobError(
+                f"workers died with these parameters {studies.MOST_ATTEMPTS} times; if memory is "
+                "short, try fewer --workers or a smaller space"
+            )
         config = self._config.with_values(values)
         key = config.text.model_dump_json()
         if key not in self._encoded:

@@ -142,6 +142,19 @@ def test_lists_can_be_searched(config: Config) -> None:
     assert drawn == {("lowercase",), ("lowercase", "digits")}
 
 
+def test_attempts_count_deaths_and_not_the_users_kills(
+    opened: Callable[..., optuna.Study],
+) -> None:
+    """Parameters whose workers die are known by their attempts; stopping a sweep adds none."""
+    study = opened()
+    attempts = []
+    for after_death in (False, True, True, False):
+        study.tell(study.ask(), state=TrialState.FAIL)
+        studies.enqueue_retries(study, after_death=after_death)
+        attempts.append(study.trials[-1].user_attrs[studies.ATTEMPT])
+    assert attempts == [1, 2, 3, 3]
+
+
 @pytest.mark.parametrize("name", ["a/b", "", "../x", "a'b", ".hidden"])
 def test_a_name_that_is_no_file_name_is_refused(name: str) -> None:
     """Names are letters, digits and a few marks."""

@@ -15,8 +15,11 @@ from ecomclf import study as studies
 from ecomclf import sweep as sweeps
 from ecomclf.config import Config, load_config
 from ecomclf.data import load
+from ecomclf.engine import Died, Finished, Message
 from ecomclf.errors import StudyError, SweepFailedError
 from ecomclf.split import split_rows
+from ecomclf.tracking import STUDY, connect
+from ecomclf.worker import Started, TrialTask
 
 pytestmark = pytest.mark.slow
 
@@ -173,6 +176,47 @@ def test_pruned_failed_and_finished_trials_are_told_apart(tiny: Path) -> None:
     assert parent.info.status == "FINISHED"
     assert parent.data.tags["winner_run"] == finished.info.run_id
     assert "nothing to do" in run(sweep)
+
+
+def test_parameters_that_keep_killing_workers_fail(tiny: Path) -> None:
+    """After three deaths a trial is FAILED and counts, and the sweep goes on."""
+    sweep = planned(load_config(tiny), trials=2)
+    open_study(sweep).enqueue_trial({}, user_attrs={studies.ATTEMPT: 4})
+    run(sweep)
+    assert sorted(trial.info.status for trial in runs("trial")) == ["FAILED", "FINISHED"]
+    (failed,) = [trial for trial in runs("trial") if trial.info.status == "FAILED"]
+    error = mlflow.artifacts.load_text(f"{failed.info.artifact_uri}/error.txt")
+    assert "workers died with these parameters 3 times" in error
+
+
+def test_a_trial_told_before_anothers_death_is_counted_once(tiny: Path) -> None:
+    """However events are ordered, as many trials are handed out as are missing."""
+    sweep = planned(load_config(tiny), trials=3)
+    study = open_study(sweep)
+    tracking = connect("ecomclf")
+    parent = tracking.start_run("sweep", "s", tags={STUDY: sweep.study_name})
+    trials = sweeps._Trials(sweep, study, tracking, parent, Console(file=io.StringIO()))
+
+    def start() -> tuple[TrialTask, optuna.Trial]:
+        task = trials._next_task()
+        assert task is not None
+        trial = study.ask(studies.distributions(sweep.config.sweep.space))
+        trials._follow(Message(task, Started(trial.number, {})))
+        return task, trial
+
+    (first, one), (second, _) = start(), start()
+    study.tell(one, 0.5)
+    trials._follow(Died(second, -9))
+    trials._follow(Finished(first))
+    (third, three), (fourth, four) = start(), start()
+    assert trials._next_task() is None
+    assert three.params == study.trials[1].params
+    study.tell(three, 0.5)
+    study.tell(four, 0.5)
+    trials._follow(Finished(third))
+    trials._follow(Finished(fourth))
+    assert trials._next_task() is None
+    assert studies.counted(study) == 3
 
 
 def test_a_sweep_without_a_completed_trial_fails(tiny: Path) -> None:
