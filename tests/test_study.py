@@ -160,3 +160,26 @@ def test_a_name_that_is_no_file_name_is_refused(name: str) -> None:
     """Names are letters, digits and a few marks."""
     with pytest.raises(StudyError, match="must be of letters"):
         studies.require_study_name(name)
+
+
+@pytest.mark.parametrize("pruner", ["median", "hyperband", "none"])
+def test_pruners_stop_trials_that_stay_behind(
+    config: Config, opened: Callable[..., optuna.Study], pruner: str
+) -> None:
+    """Of many trials a bad one is stopped early, the best never; without a pruner none is."""
+    study = opened()
+    chosen = config.with_values({"sweep.pruner": pruner, "sweep.startup_trials": 4}).sweep
+    worker = studies.load_worker_study(study.study_name, None, chosen, epochs=9)
+    stopped = []
+    for level in [0.5, 0.6, 0.7, 0.8, *[0.1, 0.9] * 6]:
+        trial = worker.ask()
+        for epoch in range(1, 10):
+            trial.report(level + 0.01 * epoch, epoch)
+            if trial.should_prune():
+                stopped.append(level)
+                worker.tell(trial, state=TrialState.PRUNED)
+                break
+        else:
+            worker.tell(trial, level)
+    assert 0.9 not in stopped
+    assert (0.1 in stopped) == (pruner != "none")
