@@ -5,7 +5,12 @@ BIN := .venv/bin
 # `mlflow run --env-manager=local` takes the python that it finds first.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: sweep test check ui lock
+# What `make serve` serves, and where; the loopback address unless told otherwise.
+MODEL ?= models:/ecomclf@production
+HOST ?= 127.0.0.1
+PORT ?= 5001
+
+.PHONY: sweep test check ui serve bench lock
 
 sweep: .venv
 	$(BIN)/mlflow run . --env-manager=local --experiment-name ecomclf -P config=configs/sample.yaml
@@ -20,6 +25,12 @@ check: .venv
 
 ui: .venv
 	$(BIN)/mlflow ui
+
+serve: .venv
+	$(BIN)/mlflow models serve --model-uri $(MODEL) --host $(HOST) --port $(PORT) --env-manager local
+
+bench: .venv
+	$(BIN)/python experiments/bench_predict.py
 
 # The stamp is made last: a broken install is made again.
 .venv: .venv/installed

@@ -4,6 +4,7 @@ Prediction goes through here everywhere, in evaluation as in serving, so the two
 This module needs no config: what a classifier must know travels with it.
 """
 
+import hashlib
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -26,7 +27,8 @@ class Classifier:
     """Texts → class probabilities.
 
     `classes` are the names of the model's outputs, in their order. A prediction whose confidence
-    is under `threshold` needs a review.
+    is under `threshold` needs a review. `text_columns` are the columns that its training texts were
+    joined from.
     """
 
     def __init__(
@@ -35,12 +37,15 @@ class Classifier:
         vectorizer: Vectorizer,
         network: Any,
         classes: Sequence[str],
+        *,
+        text_columns: Sequence[str] = (),
         threshold: float = DEFAULT_THRESHOLD,
     ) -> None:
         self.cleaner = cleaner
         self.vectorizer = vectorizer
         self.network = network
         self.classes = tuple(classes)
+        self.text_columns = tuple(text_columns)
         self.threshold = threshold
         self._predict = _traced_once(network)
 
@@ -67,11 +72,13 @@ class Classifier:
         self.save_about(folder)
 
     def save_about(self, folder: Path) -> None:
-        """Write `classifier.json`: what the Keras model itself does not hold."""
+        """Write `classifier.json` beside `model.keras`: what the Keras model does not hold."""
         about = {
+            "model_sha256": _sha256(folder / MODEL_FILE),
             "steps": self.cleaner.steps,
             "max_length": self.vectorizer.max_length,
             "classes": self.classes,
+            "text_columns": self.text_columns,
             "threshold": self.threshold,
         }
         text = json.dumps(about, ensure_ascii=False, indent=2)
@@ -82,21 +89,55 @@ class Classifier:
         """Read what `save` wrote, and check that the parts belong together.
 
         Raises:
-            RequestError: model and description differ in the number of classes.
+            RequestError: a file is missing or damaged, or one is not the other's.
 
         """
-        about = json.loads((folder / ABOUT_FILE).read_text(encoding="utf-8"))
-        model = keras.models.load_model(folder / MODEL_FILE, compile=False)
-        network = model.get_layer("classifier")
-        outputs = network.output_shape[-1]
-        if outputs != len(about["classes"]):
+        about = _read_about(folder)
+        if about["model_sha256"] != _sha256(folder / MODEL_FILE):
             raise RequestError(
-                f"{folder} does not belong together: {MODEL_FILE} has {outputs} classes, "
-                f"{ABOUT_FILE} names {len(about['classes'])}; take both from one version"
+                f"{folder} does not belong together: {ABOUT_FILE} was written for another "
+                f"{MODEL_FILE}; take both from one version"
             )
-        vectorizer = Vectorizer(model.get_layer("vectorizer"), about["max_length"])
-        cleaner = Cleaner(about["steps"])
-        return cls(cleaner, vectorizer, network, about["classes"], about["threshold"])
+        model = keras.models.load_model(folder / MODEL_FILE, compile=False)
+        network, layer = model.get_layer("classifier"), model.get_layer("vectorizer")
+        outputs, rows = network.output_shape[-1], network.get_layer("embedding").input_dim
+        _require(len(about["classes"]) == outputs, folder, f"the network has {outputs} classes")
+        _require(layer.vocabulary_size() <= rows, folder, f"the network knows {rows} ids")
+        return cls(
+            Cleaner(about["steps"]),
+            Vectorizer(layer, about["max_length"]),
+            network,
+            about["classes"],
+            text_columns=about["text_columns"],
+            threshold=about["threshold"],
+        )
+
+
+def _read_about(folder: Path) -> dict[str, Any]:
+    try:
+        about = json.loads((folder / ABOUT_FILE).read_text(encoding="utf-8"))
+        required = ("model_sha256", "steps", "max_length", "classes", "text_columns", "threshold")
+        missing = [key for key in required if key not in about]
+    except (OSError, ValueError) as error:
+        raise RequestError(f"cannot read {folder / ABOUT_FILE}: {error}") from error
+    if missing:
+        raise RequestError(f"{folder / ABOUT_FILE} lacks {', '.join(missing)}; register it anew")
+    return dict(about)
+
+
+def _sha256(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise RequestError(f"cannot read {path}: {error.strerror}") from error
+
+
+def _require(fits: bool, folder: Path, found: str) -> None:
+    if not fits:
+        raise RequestError(
+            f"the files in {folder} do not belong together: {found}, and its description others"
+        )
 
 
 def _traced_once(network: keras.Model) -> Callable[[np.ndarray], np.ndarray]:

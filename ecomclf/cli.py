@@ -1,5 +1,6 @@
 """Parse, load the config, make one call; heavy imports inside the commands."""
 
+import io
 import signal
 import sys
 import traceback
@@ -11,8 +12,12 @@ import typer
 from ecomclf.errors import DataError, EcomclfError, RequestError
 
 if TYPE_CHECKING:
+    from mlflow.entities.model_registry import ModelVersion
+
+    from ecomclf.classifier import Classifier
     from ecomclf.config import Config
     from ecomclf.data import DataReport
+    from ecomclf.registry import Move, Registry
     from ecomclf.split import Split
 
 DEBUG = "--debug"
@@ -40,6 +45,9 @@ Overrides = Annotated[
     typer.Option("--set", metavar="KEY=VALUE", help="Override a config key; repeatable."),
 ]
 # MLproject passes every parameter; an empty one is unset.
+ModelName = Annotated[str, typer.Option("--model", metavar="NAME", help="Registered model.")]
+Stage = Annotated[str, typer.Option(metavar="S", help="Staging or Production.")]
+Version = Annotated[str, typer.Option(metavar="V", help="Number of a version.")]
 StudyName = Annotated[str, typer.Option("--study", metavar="NAME", help="Name of the study.")]
 
 
@@ -113,6 +121,108 @@ def show_leaderboard(study: StudyName = "") -> None:
     print_leaderboard(connect("ecomclf"), study or None, Console())
 
 
+@app.command()
+def models(model: ModelName = "ecomclf") -> None:
+    """List the registered versions: stage, figures, and what the gate said."""
+    from rich.console import Console
+
+    from ecomclf.display import print_table
+    from ecomclf.versions import version_table
+
+    registry = _registry(model)
+    print_table(Console(), f"model {model}", version_table(registry))
+
+
+@app.command()
+def promote(
+    version: Annotated[str, typer.Argument(metavar="VERSION", help="Number of the version.")],
+    stage: Annotated[str, typer.Option(metavar="S", help="Staging or Production.")],
+    model: ModelName = "ecomclf",
+) -> None:
+    """Let a stage hold a version; the one before is archived."""
+    _print_move(_registry(model).promote(version, stage))
+
+
+@app.command()
+def rollback(
+    stage: Annotated[str, typer.Option(metavar="S", help="Staging or Production.")],
+    model: ModelName = "ecomclf",
+) -> None:
+    """Bring back the version that a stage held before."""
+    _print_move(_registry(model).rollback(stage))
+
+
+@app.command()
+def classify(
+    source: Annotated[Path, typer.Argument(metavar="IN.csv", help="Rows to classify.")],
+    target: Annotated[Path, typer.Argument(metavar="OUT.csv", help="The rows and their labels.")],
+    stage: Stage = "",
+    version: Version = "",
+    text_column: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Column of texts; repeatable.")
+    ] = None,
+    header: Annotated[bool, typer.Option(help="The first row names the columns.")] = True,
+    prefix: Annotated[str, typer.Option(metavar="P", help="Put before the added names.")] = "",
+    rejects: Annotated[
+        str, typer.Option(metavar="FILE", help="Broken rows go here instead of ending the job.")
+    ] = "",
+    force: Annotated[bool, typer.Option("--force", help="Replace files that exist.")] = False,
+    model: ModelName = "ecomclf",
+) -> None:
+    """Classify a CSV: its columns, and `label`, `confidence`, `needs_review`."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    from rich.console import Console
+
+    from ecomclf.classify import Columns, check_request, classify_csv
+
+    broken = Path(rejects) if rejects else None
+    check_request(source, target, broken, force=force)
+    names = tuple(name for name in text_column or () if name)
+    classify_csv(
+        _load_classifier(model, stage, version),
+        source,
+        target,
+        Columns(text=names, header=header, prefix=prefix),
+        rejects=broken,
+        console=Console(stderr=True),
+    )
+
+
+@app.command()
+def export(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to write into.")],
+    stage: Stage = "",
+    version: Version = "",
+    force: Annotated[bool, typer.Option("--force", help="Replace files that exist.")] = False,
+    model: ModelName = "ecomclf",
+) -> None:
+    """Write a version as plain files: Keras model, weights, tokenizer, label encoder, report."""
+    from ecomclf.versions import export_version
+
+    registry, found = _version(model, stage, version)
+    export_version(registry, found, folder, force=force)
+
+
+@app.command()
+def predict(
+    texts: Annotated[
+        list[str] | None, typer.Argument(metavar="TEXT…", help="Without any: lines of stdin.")
+    ] = None,
+    stage: Stage = "",
+    version: Version = "",
+    model: ModelName = "ecomclf",
+) -> None:
+    """Classify texts: a line of JSON each."""
+    from ecomclf.versions import json_lines
+
+    classifier = _load_classifier(model, stage, version)
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(encoding="utf-8", errors="replace")
+    lines = texts if texts else (line.rstrip("\r\n") for line in sys.stdin)
+    for line in json_lines(classifier, lines):
+        print(line, flush=True)
+
+
 @data_app.command("check")
 def check_data(
     files: Annotated[list[str], typer.Argument(metavar="FILE…", help="CSV files.")],
@@ -158,6 +268,40 @@ def _one_line(error: Exception) -> str:
     # Usage errors build their message from the option they are about.
     message = getattr(error, "format_message", error.__str__)()
     return " ".join(message.split()) if isinstance(error, typer.TyperException) else message
+
+
+def _registry(model: str) -> "Registry":
+    """Open the registry of the store that MLflow's variables name."""
+    from ecomclf.registry import Registry
+    from ecomclf.startup import quiet_mlflow
+    from ecomclf.tracking import connect
+
+    quiet_mlflow()
+    return Registry(connect("ecomclf").uri, model)
+
+
+def _load_classifier(model: str, stage: str, version: str) -> "Classifier":
+    registry, found = _version(model, stage, version)
+    return registry.load(found)
+
+
+def _version(model: str, stage: str, version: str) -> "tuple[Registry, ModelVersion]":
+    """Find the version asked for; where a choice was made, stderr says which. Starts TensorFlow."""
+    registry = _registry(model)
+    if stage and version:
+        raise RequestError(f"name a stage or a version, not both: {stage!r} and {version!r}")
+    found = registry.resolve(stage=stage or None, version=version or None)
+    if not stage and not version:
+        print(f"{model} version {found.version}, {found.current_stage}", file=sys.stderr)
+    from ecomclf.startup import start_tensorflow
+
+    start_tensorflow()
+    return registry, found
+
+
+def _print_move(move: "Move") -> None:
+    before = f"version {move.before}" if move.before else "none"
+    print(f"{move.stage}: version {move.version}, before it {before} ({move.reason})")
 
 
 def _count(option: str, text: str) -> int | None:

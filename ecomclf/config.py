@@ -122,7 +122,22 @@ class TrackingConfig(Section):
     """Where runs and models are recorded, unless MLflow's own variables say otherwise."""
 
     experiment: str = Field("ecomclf", min_length=1)
-    registered_model: str = Field("ecomclf", min_length=1)
+
+
+class RegistryConfig(Section):
+    """The registered model, and what a new version must reach.
+
+    `min_accuracy`, not given, is the share of the largest class among the test rows;
+    `min_f1_macro`, not given, is no floor. A version that clears them and is not worse than the
+    champion goes to `stage`; with fewer than `min_common_rows` test rows that neither saw, the two
+    are not compared, and the version goes to Staging at most.
+    """
+
+    model: str = Field("ecomclf", pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
+    min_accuracy: float | None = Field(None, ge=0, le=1)
+    min_f1_macro: float | None = Field(None, ge=0, le=1)
+    stage: Literal["Staging", "Production"] = "Staging"
+    min_common_rows: int = Field(100, ge=1)
 
 
 class Config(Section):
@@ -136,6 +151,7 @@ class Config(Section):
     train: TrainConfig = TrainConfig()
     sweep: SweepConfig = SweepConfig()
     tracking: TrackingConfig = TrackingConfig()
+    registry: RegistryConfig = RegistryConfig()
 
     def with_values(self, values: Mapping[str, Any]) -> "Config":
         """Give a checked copy with other values for some dotted keys."""
@@ -154,7 +170,7 @@ class Config(Section):
 
 
 # A trial that changed one of these could not be compared with its neighbours.
-_NOT_SEARCHABLE = ("name", "data", "sweep", "tracking", "train.monitor")
+_NOT_SEARCHABLE = ("name", "data", "sweep", "tracking", "registry", "train.monitor")
 
 
 def load_config(path: Path | str, overrides: Iterable[str] = ()) -> Config:

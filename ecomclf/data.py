@@ -64,7 +64,8 @@ class Dataset:
     """Texts that differ, each with one label and the group it must not be parted from.
 
     `texts` [rows]; `labels` int32 [rows], indices into `classes`, which are sorted; `groups` int32
-    [rows]; `fingerprint` is a sha256 over texts and labels in their order.
+    [rows]; `text_columns` are the names of the columns the texts come from, where there are any;
+    `fingerprint` is a sha256 over texts and labels in their order.
     """
 
     texts: tuple[str, ...]
@@ -72,6 +73,7 @@ class Dataset:
     classes: tuple[str, ...]
     groups: np.ndarray
     fingerprint: str
+    text_columns: tuple[str, ...] = ()
 
 
 def load(config: DataConfig) -> tuple[Dataset, DataReport]:
@@ -111,6 +113,7 @@ def load(config: DataConfig) -> tuple[Dataset, DataReport]:
         labels=np.array([classes.index(name) for name in names], np.int32),
         classes=classes,
         groups=groups,
+        text_columns=table.text_columns,
         fingerprint=_fingerprint(texts, names),
     )
     report = DataReport(

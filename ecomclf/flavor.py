@@ -9,6 +9,7 @@ module for its `save_model`, and MLflow finds `_load_pyfunc` in it by name.
 import importlib.metadata
 import logging
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +26,29 @@ from ecomclf.classifier import Classifier
 _PACKAGE = Path(__file__).parent
 # What the copied code imports; pinned to what the model was made with.
 _REQUIREMENTS = ("mlflow", "tensorflow", "keras", "pandas", "numpy", "scikit-learn", "nltk")
+GROUP_KEYS_FILE = "group_keys.npz"
 _DATA = "data"
 _CODE = "code"
 
 
-def save_model(classifier: Classifier, path: str, mlflow_model: Model, **_: Any) -> None:
-    """Write a classifier as an MLflow model; called by `Model.log`."""
+def save_model(
+    classifier: Classifier,
+    path: str,
+    mlflow_model: Model,
+    group_keys: Mapping[str, Any],
+    texts: Mapping[str, str],
+    **_: Any,
+) -> None:
+    """Write a classifier as an MLflow model; called by `Model.log`.
+
+    Args:
+        classifier: what to write.
+        path: folder to make.
+        mlflow_model: MLflow's description of it, completed here.
+        group_keys: arrays of uint64, a side of the split each: which texts it was made with.
+        texts: contents of further files by their names, kept beside the model.
+
+    """
     requirements = [f"{name}=={importlib.metadata.version(name)}" for name in _REQUIREMENTS]
     # MLflow warns of the missing signature, which it would refuse for strings; it is set below.
     logging.getLogger("mlflow.keras.save").setLevel(logging.ERROR)
@@ -42,6 +60,9 @@ def save_model(classifier: Classifier, path: str, mlflow_model: Model, **_: Any)
     )
     folder = Path(path)
     classifier.save_about(folder / _DATA)
+    for name, text in texts.items():
+        (folder / _DATA / name).write_text(text, encoding="utf-8")
+    np.savez_compressed(folder / _DATA / GROUP_KEYS_FILE, **group_keys)
     shutil.copytree(
         _PACKAGE, folder / _CODE / _PACKAGE.name, ignore=shutil.ignore_patterns("__pycache__")
     )

@@ -30,13 +30,18 @@ ECOMMERCE_ROWS = {
 
 @dataclass(frozen=True)
 class Table:
-    """What a source holds, as read: `texts` and `labels` [rows], "" where missing."""
+    """What a source holds, as read: `texts` and `labels` [rows], "" where missing.
+
+    `text_columns` are the names of the columns that the texts were joined from; empty without a
+    header.
+    """
 
     texts: list[str]
     labels: list[str]
     source: str
     sha256: str
     header: tuple[str, ...] | None
+    text_columns: tuple[str, ...]
 
 
 def read_table(config: DataConfig) -> Table:
@@ -242,7 +247,14 @@ def _table(
     texts = cells[at[0]].str.strip()
     for position in at[1:]:
         texts = (texts + " " + cells[position].str.strip()).str.strip()
-    return Table(texts.tolist(), cells[label_at].str.strip().tolist(), source, sha256, header)
+    return Table(
+        texts=texts.tolist(),
+        labels=cells[label_at].str.strip().tolist(),
+        source=source,
+        sha256=sha256,
+        header=header,
+        text_columns=tuple(header[position].strip() for position in at) if header else (),
+    )
 
 
 def _position(column: int | str, header: tuple[str, ...] | None, width: int, source: str) -> int:

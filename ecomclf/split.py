@@ -30,6 +30,7 @@ class Split:
     test: Rows
     classes: tuple[str, ...]
     fingerprint: str
+    text_columns: tuple[str, ...] = ()
 
 
 def split_rows(dataset: Dataset, config: DataConfig) -> Split:
@@ -54,7 +55,9 @@ def split_rows(dataset: Dataset, config: DataConfig) -> Split:
     train, validation, test = (
         _rows(dataset, np.flatnonzero(side == number)) for number in (0, 1, 2)
     )
-    parted = Split(train, validation, test, dataset.classes, dataset.fingerprint)
+    parted = Split(
+        train, validation, test, dataset.classes, dataset.fingerprint, dataset.text_columns
+    )
     check_split(parted)
     return parted
 

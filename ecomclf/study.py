@@ -49,7 +49,7 @@ def study_identity(config: Config, fingerprint: str) -> dict[str, Scalar]:
     fixed = {
         key: value
         for key, value in config.flat().items()
-        if key in split or not key.startswith(("name", "data.", "sweep.", "tracking."))
+        if key in split or not key.startswith(("name", "data.", "sweep.", "tracking.", "registry."))
     }
     space = {
         f"sweep.space.{key}": dimension.model_dump_json()

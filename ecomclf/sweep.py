@@ -177,7 +177,9 @@ def _run(
             f"none of the {sweep.trials} trials of the study {sweep.study_name} was completed; "
             "the failed runs hold their traceback in error.txt"
         )
-    winner = judge_winner(sweep.config, sweep.split, study, tracking, parent, baseline)
+    winner = judge_winner(
+        sweep.config, sweep.report, sweep.split, study, tracking, parent, baseline
+    )
     keep_best_models(study, tracking, sweep.config.sweep.keep_models)
     study.set_user_attr(studies.JUDGED, studies.counted(study))
 
@@ -185,7 +187,11 @@ def _run(
     console.print(f"winner:   {winner.test.summary('test')}", soft_wrap=True)
     console.print(f"baseline: {baseline.test.summary('test')}", soft_wrap=True)
     version = winner.version
-    console.print(f"trial {winner.trial} is version {version.version} of the model {version.name}")
+    where = f"in {winner.stage}" if winner.stage else "without a stage"
+    console.print(
+        f"trial {winner.trial} is version {version.version} of the model {version.name}, {where}"
+    )
+    console.print(f"gate:     {winner.verdict}", soft_wrap=True)
 
 
 class _Trials:

@@ -22,6 +22,7 @@ from mlflow.tracking.context.registry import resolve_tags
 from ecomclf.errors import RequestError
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
     from matplotlib.figure import Figure
 
@@ -92,7 +93,12 @@ class Run:
         """Log a folder's files under a name."""
         self._client.log_artifacts(self.run_id, str(folder), name)
 
-    def log_model(self, classifier: "Classifier") -> Any:
+    def log_model(
+        self,
+        classifier: "Classifier",
+        group_keys: "Mapping[str, np.ndarray]",
+        texts: Mapping[str, str],
+    ) -> Any:
         """Log a classifier with this project's flavor; gives MLflow's `ModelInfo`."""
         from mlflow.models import Model
 
@@ -111,6 +117,8 @@ class Run:
             run_id=self.run_id,
             model_id=logged.model_id,
             classifier=classifier,
+            group_keys=group_keys,
+            texts=texts,
         )
 
     def finish(self, state: State) -> None:

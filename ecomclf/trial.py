@@ -86,7 +86,9 @@ def run_trial(
             tensorboard=folder / "tensorboard",
             on_epoch=log_epoch,
         )
-        classifier = Classifier(texts.cleaner, texts.vectorizer, model, split.classes)
+        classifier = Classifier(
+            texts.cleaner, texts.vectorizer, model, split.classes, text_columns=split.text_columns
+        )
         probabilities = classifier.predict_encoded(texts.validation)
         report = evaluate(split.validation.labels, probabilities, split.classes)
 

@@ -3,36 +3,57 @@
 This is the one place of a sweep that reads test rows.
 """
 
+import json
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import numpy as np
 import optuna
 from mlflow.entities.model_registry import ModelVersion
 from optuna.trial import TrialState
 
-from ecomclf import registry
 from ecomclf.baseline import Baseline
+from ecomclf.card import model_card
 from ecomclf.config import Config
+from ecomclf.data import DataReport
 from ecomclf.evaluate import Report, evaluate
+from ecomclf.gate import Champion, Comparison, Label, Verdict, compare, judge
+from ecomclf.groups import group_keys
 from ecomclf.leaderboard import leaderboard
 from ecomclf.plots import confusion_figure
+from ecomclf.registry import CONFIG_FILE, REPORT_FILE, SAMPLES_FILE, Registry
 from ecomclf.split import Split
 from ecomclf.startup import start_tensorflow
+from ecomclf.study import chosen_values
 from ecomclf.tracking import CLASSIFIER_FOLDER, Run, Tracking
+
+if TYPE_CHECKING:
+    from ecomclf.classifier import Classifier
+
+# Tags of a version.
+GATE = "gate"
+GATE_REASON = "gate_reason"
+CHAMPION = "champion"
+
+_SAMPLES = 10
 
 
 @dataclass(frozen=True)
 class Winner:
-    """A trial, its figures on the test rows, and the version it was registered as."""
+    """A trial, its figures on the test rows, the version it was registered as, and its stage."""
 
     trial: int
     test: Report
     version: ModelVersion
+    verdict: str
+    stage: str | None
 
 
 def judge_winner(
     config: Config,
+    data: DataReport,
     split: Split,
     study: optuna.Study,
     tracking: Tracking,
@@ -59,12 +80,75 @@ def judge_winner(
     parent.log_figure(confusion_figure(report, "test rows"), "confusion_matrix.png")
     parent.log_table(leaderboard(tracking, study.study_name)[1], "leaderboard.json")
 
-    name = config.tracking.registered_model
-    version = registry.find_version(tracking.uri, name, study=study.study_name, trial=number)
+    winning = config.with_values(chosen_values(config.sweep.space, study.best_trial.params))
+    registry = Registry(tracking.uri, config.registry.model)
+    version = registry.find(study=study.study_name, trial=number)
     if version is None:
-        model = parent.log_model(classifier)
-        version = registry.register(parent, model, name, study=study.study_name, trial=number)
-    return Winner(number, report, version)
+        sides = {"train": split.train, "validation": split.validation, "test": split.test}
+        keys = {name: np.unique(group_keys(rows.texts)) for name, rows in sides.items()}
+        files = {
+            CONFIG_FILE: winning.as_yaml(),
+            REPORT_FILE: json.dumps(report.to_dict(), ensure_ascii=False, indent=2),
+            SAMPLES_FILE: json.dumps(split.test.texts[:_SAMPLES], ensure_ascii=False, indent=2),
+        }
+        model = parent.log_model(classifier, keys, files)
+        version = registry.register(parent, model, study=study.study_name, trial=number)
+    if GATE not in version.tags:
+        comparison = _compare_with_champion(registry, classifier, split, config)
+        verdict = judge(report, config.registry, comparison)
+        card = model_card(winning, data, split, report, baseline.test, verdict)
+        _pass_gate(registry, version, verdict, config.registry.stage, card)
+        version = registry.resolve(version=str(version.version))
+    held = {held: stage for stage, held in registry.aliases().items()}
+    return Winner(
+        number, report, version, version.tags[GATE_REASON], held.get(str(version.version))
+    )
+
+
+def _compare_with_champion(
+    registry: Registry, challenger: "Classifier", split: Split, config: Config
+) -> Comparison | None:
+    """Hold the challenger against the version in Production, where there is one."""
+    from ecomclf import flavor
+
+    number = registry.aliases().get("Production")
+    if number is None:
+        return None
+    version = registry.resolve(version=number)
+    with tempfile.TemporaryDirectory() as folder:
+        files = registry.download(version, Path(folder))
+        with np.load(files / flavor.GROUP_KEYS_FILE, allow_pickle=False) as keys:
+            seen = np.union1d(keys["train"], keys["validation"])
+    champion = Champion(number, _labelling(registry.load(version)), seen)
+    return compare(
+        _labelling(challenger),
+        champion,
+        split.test,
+        split.classes,
+        least_rows=config.registry.min_common_rows,
+    )
+
+
+def _labelling(classifier: "Classifier") -> Label:
+    return lambda texts: [
+        classifier.classes[at] for at in classifier.predict_probabilities(texts).argmax(axis=1)
+    ]
+
+
+def _pass_gate(
+    registry: Registry, version: ModelVersion, verdict: Verdict, stage: str, card: str
+) -> None:
+    """Write the verdict on the version, then let it have its stage; the tag says it is done."""
+    number = str(version.version)
+    comparison = verdict.comparison
+    tags = {GATE_REASON: verdict.as_text()}
+    if comparison is not None:
+        tags[CHAMPION] = comparison.as_text()
+    registry.describe(version, card, tags)
+    if verdict.passed:
+        compared = comparison is None or comparison.comparable
+        registry.promote(number, stage if compared else "Staging", "passed the gate")
+    registry.describe(version, card, {GATE: "passed" if verdict.passed else "refused"})
 
 
 def keep_best_models(study: optuna.Study, tracking: Tracking, count: int) -> None:

@@ -1,6 +1,7 @@
 """What all tests share: a store of their own, a tiny config, fast tests before slow ones."""
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,23 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
     return tmp_path
+
+
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """MLflow's database, made once: making one takes seconds, copying it nothing."""
+    from mlflow import MlflowClient
+
+    path = tmp_path_factory.mktemp("store") / "mlflow.db"
+    MlflowClient(f"sqlite:///{path}").search_experiments()
+    return path
+
+
+@pytest.fixture
+def store(workplace: Path, empty_store: Path) -> Path:
+    """A working directory with an empty store in it."""
+    shutil.copy(empty_store, workplace)
+    return workplace
 
 
 @pytest.fixture

@@ -107,7 +107,7 @@ def test_data_check_takes_columns(ecomclf: Command, workplace: Path) -> None:
         assert "class        a: 10" in output
 
 
-def test_a_leaderboard_without_a_sweep_says_so(ecomclf: Command) -> None:
+def test_a_leaderboard_without_a_sweep_says_so(ecomclf: Command, store: Path) -> None:
     """An empty store is no traceback."""
     code, _, error = ecomclf("leaderboard")
     assert (code, error.count("\n")) == (2, 1)

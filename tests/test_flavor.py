@@ -13,7 +13,7 @@ from mlflow.exceptions import MlflowException
 from ecomclf.classifier import Classifier
 from ecomclf.config import ModelConfig
 from ecomclf.model import build_model
-from ecomclf.registry import find_version, register
+from ecomclf.registry import Registry
 from ecomclf.text import Cleaner, Vectorizer
 from ecomclf.tracking import connect
 
@@ -42,11 +42,13 @@ def a_classifier() -> Classifier:
 
 
 @pytest.fixture
-def registered(workplace: Path) -> Classifier:
+def registered(store: Path) -> Classifier:
     """Register a classifier as version 1 of `shop`."""
     classifier = a_classifier()
     run = connect("flavors").start_run("train", "one", tags={})
-    register(run, run.log_model(classifier), "shop", study="s", trial=4)
+    keys = {"train": np.arange(3, dtype=np.uint64)}
+    registry = Registry(connect("flavors").uri, "shop")
+    registry.register(run, run.log_model(classifier, keys, {}), study="s", trial=4)
     return classifier
 
 
@@ -120,8 +122,36 @@ def test_pyfunc_refuses_what_holds_no_texts(registered: Classifier, wrong: objec
 def test_a_version_is_found_by_the_trial_it_comes_from(registered: Classifier) -> None:
     """What was registered for a trial is found again, and for no other trial."""
     uri = connect("flavors").uri
-    found = find_version(uri, "shop", study="s", trial=4)
+    found = Registry(uri, "shop").find(study="s", trial=4)
     assert found is not None
     assert int(found.version) == 1
-    assert find_version(uri, "shop", study="s", trial=5) is None
-    assert find_version(uri, "other", study="s", trial=4) is None
+    assert Registry(uri, "shop").find(study="s", trial=5) is None
+    assert Registry(uri, "other").find(study="s", trial=4) is None
+
+
+def test_a_registered_classifier_is_read_without_its_code(registered: Classifier) -> None:
+    """The package's own loading gives the same classifier, and needs no code from the artifact."""
+    registry = Registry(connect("flavors").uri, "shop")
+    loaded = registry.load(registry.resolve(version="1"))
+    assert loaded.classes == registered.classes
+    np.testing.assert_allclose(
+        loaded.predict_probabilities(TEXTS), registered.predict_probabilities(TEXTS), atol=1e-6
+    )
+
+
+def test_an_artifact_holds_no_pickle(registered: Classifier, store: Path) -> None:
+    """Every file is text, a Keras archive or numbers; none begins as a pickle does."""
+    (folder,) = store.glob("mlruns/*/models/*/artifacts")
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    assert {path.suffix for path in files} <= {
+        "",
+        ".json",
+        ".keras",
+        ".npz",
+        ".py",
+        ".txt",
+        ".yaml",
+    }
+    assert not [path for path in files if path.read_bytes()[:1] == b"\x80"]
+    with np.load(folder / "data" / "group_keys.npz", allow_pickle=False) as keys:
+        assert keys["train"].tolist() == [0, 1, 2]

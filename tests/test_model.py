@@ -1,6 +1,7 @@
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from itertools import product
 from pathlib import Path
 
@@ -123,13 +124,53 @@ def test_saving_and_loading_change_nothing(tmp_path: Path) -> None:
 
 
 def test_files_of_two_classifiers_are_refused(tmp_path: Path) -> None:
-    """A description that names another number of classes than the model has is an error."""
-    classifier = small_classifier()
-    classifier.save(tmp_path)
-    classifier.classes = ("x", "y")
-    classifier.save_about(tmp_path)
-    with pytest.raises(RequestError, match=r"has 3 classes, .* names 2"):
+    """A model beside another one's description is an error that names both files."""
+    small_classifier().save(tmp_path / "a")
+    small_classifier(units=7).save(tmp_path / "b")
+    (tmp_path / "a" / "model.keras").replace(tmp_path / "b" / "model.keras")
+    with pytest.raises(
+        RequestError, match=r"classifier\.json was written for another model\.keras"
+    ):
+        Classifier.load(tmp_path / "b")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (
+            lambda about: about.update(classes=["x", "y"]),
+            "the network has 3 classes, and its description others",
+        ),
+        (lambda about: about.pop("steps"), "lacks steps"),
+    ],
+)
+def test_a_description_that_does_not_fit_is_refused(
+    tmp_path: Path, change: Callable[[dict[str, object]], object], said: str
+) -> None:
+    """What is described must be what was built."""
+    small_classifier().save(tmp_path)
+    about = json.loads((tmp_path / "classifier.json").read_text())
+    change(about)
+    (tmp_path / "classifier.json").write_text(json.dumps(about))
+    with pytest.raises(RequestError, match=said):
         Classifier.load(tmp_path)
+
+
+@pytest.mark.parametrize("file", ["model.keras", "classifier.json"])
+@pytest.mark.parametrize("content", [None, b"", b"\x00rubbish"])
+def test_missing_and_damaged_files_are_refused(
+    tmp_path: Path, file: str, content: bytes | None
+) -> None:
+    """One line names the file."""
+    small_classifier().save(tmp_path)
+    if content is None:
+        (tmp_path / file).unlink()
+    else:
+        (tmp_path / file).write_bytes(content)
+    with pytest.raises(RequestError) as caught:
+        Classifier.load(tmp_path)
+    assert file in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("pooling", ["last", "mean_max", "attention"])

@@ -72,7 +72,10 @@ def parse(entry_point: str, given: dict[str, str]) -> dict[str, Any]:
 
     """
     declared = ENTRY_POINTS[entry_point].get("parameters", {})
-    values = {name: parameter["default"] for name, parameter in declared.items()} | given
+    # A parameter without a default must be given: any word will do here.
+    values = {
+        name: parameter.get("default", "word") for name, parameter in declared.items()
+    } | given
     quoted = {name: shlex.quote(value) for name, value in values.items()}
     program, *arguments = shlex.split(ENTRY_POINTS[entry_point]["command"].format(**quoted))
     assert [program, *arguments[:2]] == ["python", "-m", "ecomclf"]

@@ -1,0 +1,205 @@
+"""What the published projects leave behind: a classifier as plain files, read without a registry.
+
+No file is a pickle. What Keras may refuse to read back is read back before it is left behind.
+"""
+
+import json
+import logging
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from ecomclf.classifier import Classifier
+from ecomclf.config import load_config
+from ecomclf.errors import RequestError
+from ecomclf.model import build_model
+
+MOST_SAMPLES = 20
+
+_CONFIG, _WEIGHTS, _H5, _README = "config.yaml", "model.weights.h5", "model.h5", "README.txt"
+_ABOUT = {
+    "model.keras": "cleaned texts -> probabilities; keras.models.load_model, then "
+    'model(tf.constant(["cleaned text"]))',
+    _CONFIG: "the config of the training; text.steps is the cleaning",
+    _WEIGHTS: "weights of the network (ids -> probabilities); load_weights into this package's "
+    'build_model(load_config("config.yaml").model, vocabulary_size={size}, classes={classes})',
+    _H5: 'the network in the old format; keras.models.load_model("model.h5", compile=False)',
+    "tokenizer.json": "word -> id; tf.keras.preprocessing.text.tokenizer_from_json",
+    "label_encoder.json": "the names of the classes, in the order of the probabilities",
+    "report.json": "figures of the evaluation",
+    "sample_predictions.json": "some texts with their label, confidence and probabilities",
+}
+# The README is moved in last: it stands only where all else does.
+FILES = (*_ABOUT, _README)
+
+
+def export(
+    classifier: Classifier,
+    folder: Path,
+    *,
+    config_yaml: str,
+    report: dict[str, Any],
+    texts: Sequence[str],
+    force: bool = False,
+) -> list[Path]:
+    """Write a classifier as files into a folder, which is made if need be.
+
+    Args:
+        classifier: what is exported.
+        folder: where to; other files in it stay.
+        config_yaml: the config that the classifier was trained with.
+        report: figures of the evaluation, plain values.
+        texts: as they come; the first 20 make the sample predictions.
+        force: replace an earlier export.
+
+    Returns:
+        The paths of the files, without `model.h5` or `model.weights.h5` where these would not give
+        the network back; README.txt then says so.
+
+    Raises:
+        RequestError: the folder holds one of the files already or cannot be written.
+
+    """
+    try:
+        _check(folder, force=force)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".export-") as temporary:
+            part = Path(temporary)
+            (part / _CONFIG).write_text(config_yaml, encoding="utf-8")
+            classifier.string_model().save(part / "model.keras")
+            _write_network(classifier, part)
+            _write_json(part / "tokenizer.json", _tokenizer(classifier))
+            _write_json(part / "label_encoder.json", {"classes": classifier.classes})
+            _write_json(part / "report.json", report)
+            _write_json(part / "sample_predictions.json", _predictions(classifier, texts))
+            (part / _README).write_text(_readme(classifier, part), encoding="utf-8")
+            return _move(part, folder)
+    except OSError as error:
+        raise RequestError(f"cannot export to {folder}: {error}; name another folder") from error
+
+
+def _check(folder: Path, *, force: bool) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise RequestError(f"cannot export to {folder}: it is a file; name a folder")
+    present = [name for name in FILES if (folder / name).exists()]
+    if present and not force:
+        raise RequestError(f"{folder} already holds {', '.join(present)}; use --force to replace")
+
+
+def _write_json(path: Path, value: object) -> None:
+    path.write_text(json.dumps(value, ensure_ascii=False, indent=2), encoding="utf-8")
+
+
+def _write_network(classifier: Classifier, part: Path) -> None:
+    """Write the network in the older ways, each kept only if it gives the network back."""
+    size, classes = classifier.vectorizer.vocabulary_size, len(classifier.classes)
+
+    def rebuild(weights: Path) -> Any:
+        config = load_config(part / _CONFIG)
+        network = build_model(config.model, vocabulary_size=size, classes=classes)
+        network.load_weights(weights)
+        return network
+
+    def load(h5: Path) -> Any:
+        return keras.models.load_model(h5, compile=False)
+
+    # Keras calls the format legacy on each save; that is why it is asked for.
+    logging.getLogger("absl").setLevel(logging.ERROR)
+    network = classifier.network
+    # Eight padded texts, of 0 to 7 tokens.
+    ids = np.tril(np.random.default_rng(0).integers(1, size, (8, 8)), -1).astype(np.int32)
+    for path, write, read in (
+        (part / _WEIGHTS, network.save_weights, rebuild),
+        (part / _H5, network.save, load),
+    ):
+        if not _gives_back(network, ids, path, write, read):
+            path.unlink(missing_ok=True)
+
+
+def _gives_back(
+    network: Any,
+    ids: np.ndarray,
+    path: Path,
+    write: Callable[[Path], None],
+    read: Callable[[Path], Any],
+) -> bool:
+    """Write a network and say whether the one read back answers some ids alike."""
+    try:
+        write(path)
+        expected, answers = (
+            np.asarray(each(ids, training=False)) for each in (network, read(path))
+        )
+    except Exception:  # Keras raises many types, and with any of them the file is of no use.
+        return False
+    return np.allclose(answers, expected, atol=1e-5)
+
+
+def _tokenizer(classifier: Classifier) -> dict[str, Any]:
+    """Give the vocabulary as `Tokenizer.to_json` of Keras 2 wrote it, for cleaned texts.
+
+    Dictionaries are JSON text within the JSON. Counts of words were not kept, so they are empty.
+    """
+    vocabulary = [str(word) for word in classifier.vectorizer.layer.get_vocabulary()]
+    ids = {word: at for at, word in enumerate(vocabulary) if at > 0}
+    config: dict[str, Any] = {
+        "num_words": len(vocabulary),
+        "filters": "",
+        "lower": False,
+        "split": " ",
+        "char_level": False,
+        "oov_token": vocabulary[1],
+        "document_count": 0,
+        "word_counts": "{}",
+        "word_docs": "{}",
+        "index_docs": "{}",
+        "index_word": json.dumps({at: word for word, at in ids.items()}),
+        "word_index": json.dumps(ids),
+    }
+    return {"class_name": "Tokenizer", "config": config}
+
+
+def _predictions(classifier: Classifier, texts: Sequence[str]) -> list[dict[str, Any]]:
+    texts = texts[:MOST_SAMPLES]
+    return [
+        {
+            "text": text,
+            "label": classifier.classes[row.argmax()],
+            "confidence": float(row.max()),
+            "probabilities": dict(zip(classifier.classes, row.tolist(), strict=True)),
+        }
+        for text, row in zip(texts, classifier.predict_probabilities(texts), strict=True)
+    ]
+
+
+def _readme(classifier: Classifier, part: Path) -> str:
+    size, classes = classifier.vectorizer.vocabulary_size, len(classifier.classes)
+    absent = "not here: Keras would not read this network back from it; take model.keras"
+    lines = [
+        f"{name}: {about.format(size=size, classes=classes) if (part / name).exists() else absent}"
+        for name, about in _ABOUT.items()
+    ]
+    steps = ", ".join(classifier.cleaner.steps) or "none"
+    length = classifier.vectorizer.max_length
+    lines += [
+        "",
+        f"Texts are cleaned first; steps in their order: {steps}; words joined by one space.",
+        "Ids for the network: tokenizer.texts_to_sequences(cleaned), then",
+        f'pad_sequences(ids, maxlen={length}, padding="post", truncating="post").',
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _move(part: Path, folder: Path) -> list[Path]:
+    """Move the files in; what an earlier export left and this one does not have is removed."""
+    folder.mkdir(exist_ok=True)
+    for name in FILES:
+        if (part / name).exists():
+            shutil.move(part / name, folder / name)
+        else:
+            (folder / name).unlink(missing_ok=True)
+    return [folder / name for name in FILES if (folder / name).exists()]

@@ -1,0 +1,78 @@
+"""Registered versions as users see them: the table of `models`, `predict`, `export`."""
+
+import itertools
+import json
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import mlflow
+import pandas as pd
+from mlflow.entities.model_registry import ModelVersion
+
+from ecomclf.registry import CONFIG_FILE, REPORT_FILE, SAMPLES_FILE, Registry
+from ecomclf.tracking import STUDY, TRIAL
+
+if TYPE_CHECKING:
+    from ecomclf.classifier import Classifier
+
+_LINES_AT_ONCE = 256
+
+
+def version_table(registry: Registry) -> pd.DataFrame:
+    """List versions, the newest first, with their stage, test figures and the gate's reason."""
+    client = mlflow.MlflowClient(registry.uri)
+    rows = []
+    for version in registry.versions():
+        metrics = client.get_run(str(version.run_id)).data.metrics
+        rows.append(
+            {
+                "version": version.version,
+                "stage": version.current_stage,
+                "study": version.tags.get(STUDY),
+                "trial": version.tags.get(TRIAL),
+                "test_f1_weighted": metrics.get("test_f1_weighted"),
+                "test_f1_macro": metrics.get("test_f1_macro"),
+                "baseline_test_f1_weighted": metrics.get("baseline_test_f1_weighted"),
+                "gate": version.tags.get("gate_reason"),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def export_version(registry: Registry, version: ModelVersion, folder: Path, *, force: bool) -> None:
+    """Write a version's classifier as files that need no MLflow; prints their names."""
+    from ecomclf.classifier import Classifier
+    from ecomclf.export import export
+
+    with tempfile.TemporaryDirectory() as temporary:
+        files = registry.download(version, Path(temporary))
+        written = export(
+            Classifier.load(files),
+            folder,
+            config_yaml=(files / CONFIG_FILE).read_text(encoding="utf-8"),
+            report=json.loads((files / REPORT_FILE).read_text(encoding="utf-8")),
+            texts=json.loads((files / SAMPLES_FILE).read_text(encoding="utf-8")),
+            force=force,
+        )
+    for path in written:
+        print(path)
+
+
+def json_lines(classifier: "Classifier", texts: Iterable[str]) -> Iterator[str]:
+    """Classify texts as they come; a line of JSON each, in their order."""
+    remaining = iter(texts)
+    while chunk := list(itertools.islice(remaining, _LINES_AT_ONCE)):
+        for row in classifier.predict_probabilities(chunk):
+            best = int(row.argmax())
+            answer = {
+                "label": classifier.classes[best],
+                "confidence": round(float(row[best]), 6),
+                "needs_review": bool(row[best] < classifier.threshold),
+                "probabilities": {
+                    name: round(float(value), 6)
+                    for name, value in zip(classifier.classes, row, strict=True)
+                },
+            }
+            yield json.dumps(answer, ensure_ascii=False)
