@@ -3,30 +3,22 @@
 Default settings on the texts as they are, so that it stays the same whatever a trial's cleaning.
 """
 
-from dataclasses import dataclass
-
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.pipeline import make_pipeline
 from sklearn.svm import LinearSVC
 
 from ecomclf.evaluate import Report, evaluate_labels
-from ecomclf.split import Split
+from ecomclf.split import Rows
 
 
-@dataclass(frozen=True)
 class Baseline:
-    """The linear model's figures on validation and on test rows."""
+    """`TfidfVectorizer()` and `LinearSVC()`, fitted on training rows."""
 
-    validation: Report
-    test: Report
+    def __init__(self, train: Rows, classes: tuple[str, ...]) -> None:
+        self._classes = classes
+        self._model = make_pipeline(TfidfVectorizer(), LinearSVC(random_state=0))
+        self._model.fit(train.texts, train.labels)
 
-
-def fit_baseline(split: Split) -> Baseline:
-    """Fit `TfidfVectorizer()` and `LinearSVC()` on the training rows, judge it on the others."""
-    model = make_pipeline(TfidfVectorizer(), LinearSVC(random_state=0))
-    model.fit(split.train.texts, split.train.labels)
-    validation, test = (
-        evaluate_labels(rows.labels, model.predict(rows.texts), split.classes)
-        for rows in (split.validation, split.test)
-    )
-    return Baseline(validation, test)
+    def evaluate(self, rows: Rows) -> Report:
+        """Judge it on other rows."""
+        return evaluate_labels(rows.labels, self._model.predict(rows.texts), self._classes)

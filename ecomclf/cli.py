@@ -70,14 +70,14 @@ def sweep(
     total = _count("--trials", trials)
     processes = _count("--workers", workers)
     loaded = _load_config(config, overrides)
-    signal.signal(signal.SIGTERM, _interrupt)
+    _interrupt_once()
     from rich.console import Console
 
     from ecomclf import sweep as sweeps
     from ecomclf.startup import quiet_mlflow
 
     quiet_mlflow()
-    sweeps.require_searchable(loaded, study or None)
+    sweeps.require_searchable(loaded, study=study or None, storage=storage or None)
     split, report = _load_data(loaded)
     planned = sweeps.plan_sweep(
         loaded,
@@ -95,12 +95,14 @@ def sweep(
 def train(config: ConfigPath, overrides: Overrides = None) -> None:
     """Train one model with the config's values, judged once on the test rows."""
     loaded = _load_config(config, overrides)
-    signal.signal(signal.SIGTERM, _interrupt)
+    _interrupt_once()
     from rich.console import Console
 
     from ecomclf.startup import quiet_mlflow, start_tensorflow
+    from ecomclf.text import Cleaner
 
     quiet_mlflow()
+    Cleaner(loaded.text.steps)
     split, report = _load_data(loaded)
     start_tensorflow()
     from ecomclf.trial import run_alone
@@ -170,7 +172,7 @@ def classify(
     model: ModelName = "ecomclf",
 ) -> None:
     """Classify a CSV: its columns, and `label`, `confidence`, `needs_review`."""
-    signal.signal(signal.SIGTERM, _interrupt)
+    _interrupt_once()
     from rich.console import Console
 
     from ecomclf.classify import Columns, check_request, classify_csv
@@ -239,15 +241,15 @@ def check_data(
     else:
         values = dict(parse_override(override) for override in _each_override(overrides))
         base = Config(name="check").with_values(values)
-    wrong = 0
+    wrong = False
     for file in files:
         try:
             _load_data(base.with_values({"data.source": file}))
         except DataError as error:
-            wrong += 1
+            wrong = True
             print(f"ecomclf: {error}", file=sys.stderr, flush=True)
     if wrong:
-        raise RequestError(f"files that cannot be used: {wrong} of {len(files)}; see above")
+        raise typer.Exit(2)
 
 
 def main() -> NoReturn:
@@ -340,6 +342,17 @@ def _load_data(config: "Config") -> "tuple[Split, DataReport]":
     return parted, report
 
 
-def _interrupt(*_: Any) -> NoReturn:
-    """Let SIGTERM mean what Ctrl-C means."""
-    raise KeyboardInterrupt
+def _interrupt_once() -> None:
+    """Let Ctrl-C and SIGTERM both interrupt, and let the cleaning up that follows be.
+
+    `mlflow run` sends SIGTERM right after the terminal's Ctrl-C.
+    """
+    signals = (signal.SIGINT, signal.SIGTERM)
+
+    def interrupt(*_: Any) -> NoReturn:
+        for each in signals:
+            signal.signal(each, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    for each in signals:
+        signal.signal(each, interrupt)

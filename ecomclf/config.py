@@ -29,7 +29,7 @@ class DataConfig(Section):
     `source` is `sample`, `ecommerce` or the path of a CSV file. Columns are given by name, or by
     position from 0; not given, they are the sample's own, elsewhere 1 and 0. `header: auto` expects
     a header when a column is given by name; otherwise it takes the first row for one when its label
-    occurs in no other row.
+    occurs in no other row, while the others recur.
     """
 
     source: str = Field("sample", min_length=1)
@@ -212,13 +212,17 @@ def split_overrides(text: str) -> list[str]:
     """
     parts: list[str] = []
     for part in re.split(r"\s+(?=[A-Za-z_]\w*(?:\.\w+)*=)", text.strip()):
-        # Within brackets an equals sign belongs to a value.
-        inside = parts and any(parts[-1].count(a) > parts[-1].count(b) for a, b in ("[]", "{}"))
-        if inside:
+        # Within brackets and quotes an equals sign belongs to a value.
+        if parts and _is_open(parts[-1]):
             parts[-1] += f" {part}"
         elif part:
             parts.append(part)
     return parts
+
+
+def _is_open(text: str) -> bool:
+    brackets = any(text.count(a) > text.count(b) for a, b in ("[]", "{}"))
+    return brackets or any(text.count(quote) % 2 == 1 for quote in "\"'")
 
 
 def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Scalar]:
@@ -232,9 +236,21 @@ def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Scalar]:
     return flat
 
 
+class _UniqueKeys(yaml.SafeLoader):
+    """Refuses a key that stands twice in one section: YAML would drop the first in silence."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """Build a mapping."""
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        twice = [key for key in keys if keys.count(key) > 1]
+        if twice:
+            raise ValueError(f"the key {twice[0]!r} stands twice in one section")
+        return super().construct_mapping(node, deep=deep)
+
+
 def _read_yaml(path: Path) -> dict[str, Any]:
     try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+        raw = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeys)
     except FileNotFoundError as error:
         raise ConfigError(f"no config at {path}; the shipped ones are in configs/") from error
     except IsADirectoryError as error:
@@ -290,7 +306,9 @@ def _validate(raw: dict[str, Any]) -> Config:
 def _describe(problem: Any) -> str:
     """Say which key is wrong, the value, and what it takes."""
     # A discriminated union adds the chosen type to the location: no key of the file.
-    names = [str(name) for name in problem["loc"] if name not in ("choice", "int", "float")]
+    names = [str(name) for name in problem["loc"]]
+    if names[:2] == ["sweep", "space"]:
+        names[3:] = [name for name in names[3:] if name not in ("choice", "int", "float")]
     key = ".".join(names)
     if problem["type"] == "extra_forbidden":
         section, known = _known_keys(names[:-1])

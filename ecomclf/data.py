@@ -9,7 +9,7 @@ import numpy as np
 
 from ecomclf.config import DataConfig
 from ecomclf.errors import DataError
-from ecomclf.groups import group_texts, normalised_words
+from ecomclf.groups import group_texts, normalised_words, text_key
 from ecomclf.source import read_table
 
 
@@ -149,8 +149,7 @@ def _one_row_a_text(
     """
     rows_of: dict[str, list[int]] = defaultdict(list)
     for row, text in enumerate(words):
-        # Joined without spaces: "girl s" and "girls" are one text from two exports.
-        rows_of["".join(text)].append(row)
+        rows_of[text_key(text)].append(row)
     kept: dict[int, str] = {}
     two_labels = ties = 0
     for rows in rows_of.values():

@@ -87,7 +87,7 @@ class SweepDisplay:
     def lost(self, trial: int) -> None:
         """Say that a trial's worker has died."""
         self._running.pop(trial, None)
-        self.say(f"trial {trial} killed: its worker died; its parameters are tried again")
+        self.say(f"trial {trial} killed: its worker died; what it was at is tried again")
 
     def say(self, line: str) -> None:
         """Print a line, above the live view where there is one."""

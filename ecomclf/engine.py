@@ -2,19 +2,24 @@
 
 A worker is set up once, then works off one task at a time. It ends when its parent does, and is
 replaced after a number of tasks, or when it dies. Tasks and results travel by a pipe of its own, so
-that one worker's death harms no other.
+that one worker's death harms no other. What all workers need to know travels by a file: it may be
+larger than a pipe takes, and the parent must not wait for a worker that dies before it reads.
 """
 
 import contextlib
+import functools
 import multiprocessing
 import os
+import pickle
 import signal
+import tempfile
 import threading
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from multiprocessing import connection
 from multiprocessing.context import SpawnProcess
+from pathlib import Path
 from typing import Any, Generic, Protocol, Self, TypeVar
 
 Context = TypeVar("Context")
@@ -22,6 +27,7 @@ Task = TypeVar("Task")
 
 # Not forked: TensorFlow does not survive a fork.
 _SPAWN = multiprocessing.get_context("spawn")
+_SECONDS_TO_LEAVE = 5
 
 
 class Emit(Protocol):
@@ -70,13 +76,15 @@ Event = Message[Task] | Finished[Task] | Failed[Task] | Died[Task]
 
 
 class LocalWorkers(Generic[Context, Task]):
-    """Processes on this machine; leaving the `with` block kills those that still run."""
+    """Processes on this machine; leaving the `with` block kills those that still work.
+
+    Their temporary files lie in a folder that is removed with it.
+    """
 
     def __init__(
         self, setup: Setup[Context, Task], context: Context, *, count: int, tasks_per_worker: int
     ) -> None:
-        self._setup = setup
-        self._context = context
+        self._start = _Start(setup, context)
         self._count = count
         self._tasks_per_worker = tasks_per_worker
         self._workers: list[_Worker[Task]] = []
@@ -86,8 +94,9 @@ class LocalWorkers(Generic[Context, Task]):
 
     def __exit__(self, *_: object) -> None:
         for worker in self._workers:
-            worker.kill()
+            worker.end()
         self._workers.clear()
+        self._start.folder.cleanup()
 
     def run(self, next_task: Callable[[], Task | None]) -> Iterator[Event[Task]]:
         """Work off tasks as long as there are any, and yield what happens.
@@ -117,9 +126,9 @@ class LocalWorkers(Generic[Context, Task]):
             if task is None:
                 return
             if idle is None:
-                idle = _Worker(self._setup, self._context, self._tasks_per_worker)
+                idle = _Worker(self._start, self._tasks_per_worker)
                 self._workers.append(idle)
-            idle.start(task)
+            idle.begin(task)
 
     def _receive(self, worker: "_Worker[Task]") -> Event[Task]:
         task = worker.task
@@ -137,42 +146,69 @@ class LocalWorkers(Generic[Context, Task]):
         return Finished(task)
 
     def _discard(self, worker: "_Worker[Task]") -> None:
-        worker.kill()
+        worker.end()
         self._workers.remove(worker)
+
+
+class _Start(Generic[Context, Task]):
+    """What a worker starts from: a folder with the pickled set-up and context."""
+
+    def __init__(self, setup: Setup[Context, Task], context: Context) -> None:
+        self.folder = tempfile.TemporaryDirectory(prefix="ecomclf-workers-")
+        self.file = Path(self.folder.name) / "start"
+        self.file.write_bytes(pickle.dumps((setup, context)))
 
 
 class _Worker(Generic[Task]):
     """A process, the parent's end of its pipe, and the task it is at."""
 
-    def __init__(self, setup: Setup[Any, Task], context: Any, tasks: int) -> None:
+    def __init__(self, start: _Start[Any, Task], tasks: int) -> None:
         self.pipe, theirs = _SPAWN.Pipe()
         self.task: Task | None = None
         self.tasks_left = tasks
         self.process: SpawnProcess = _SPAWN.Process(
-            target=_work, args=(setup, context, theirs), daemon=True
+            target=_work, args=(start.file, theirs), daemon=True
         )
-        self.process.start()
+        # Ctrl-C goes to every process of the terminal; the parent decides what it means. Workers
+        # inherit the block, so that none is hit before it can say that it ignores it.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            self.process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         # Only the worker may hold its end: else its death would not close the pipe.
         theirs.close()
 
-    def start(self, task: Task) -> None:
+    def begin(self, task: Task) -> None:
         self.task = task
         self.tasks_left -= 1
         # Has it died meanwhile, then receiving from it says so.
         with contextlib.suppress(OSError):
             self.pipe.send(task)
 
-    def kill(self) -> None:
+    def end(self) -> None:
+        """Let an idle worker leave, kill one that works."""
+        self.pipe.close()
+        if self.task is None:
+            self.process.join(_SECONDS_TO_LEAVE)
         self.process.kill()
         self.process.join()
-        self.pipe.close()
 
 
-def _work(setup: Setup[Any, Any], context: Any, pipe: Any) -> None:
+def _work(start: Path, pipe: Any) -> None:
     """Live as a worker."""
-    # Ctrl-C goes to every process of the terminal; the parent decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    tempfile.tempdir = str(start.parent)
+
+    def send(kind: str, body: Any) -> None:
+        try:
+            pipe.send((kind, body))
+        except OSError:
+            # The parent is gone: what a task does after it could not be told any more.
+            os._exit(1)
+
     function: Callable[[Any, Emit], None] | None = None
     while True:
         try:
@@ -181,12 +217,13 @@ def _work(setup: Setup[Any, Any], context: Any, pipe: Any) -> None:
             return
         try:
             if function is None:
+                setup, context = pickle.loads(start.read_bytes())
                 function = setup(context)
-            function(task, lambda body: pipe.send(("message", body)))
+            function(task, functools.partial(send, "message"))
         except Exception:
-            pipe.send(("failed", traceback.format_exc()))
+            send("failed", traceback.format_exc())
         else:
-            pipe.send(("finished", None))
+            send("finished", None)
 
 
 def _end_with_parent() -> None:

@@ -19,6 +19,7 @@ SHORTEST_BEGINNING = 8
 # Letters, the marks that belong to them, numbers. Python's own \w takes vowel signs for no part of
 # a word.
 _WORD = regex.compile(r"[\p{L}\p{M}\p{N}]+")
+_SPACE_TO_DROP = regex.compile(r"(?<!\d) | (?!\d)")
 
 
 def normalised_words(text: str) -> list[str]:
@@ -29,6 +30,15 @@ def normalised_words(text: str) -> list[str]:
     plain = unicodedata.normalize("NFKC", text).casefold()
     words: list[str] = _WORD.findall(plain)
     return words or plain.split()
+
+
+def text_key(words: Sequence[str]) -> str:
+    """Give what texts that are the same have in common.
+
+    Words are joined without spaces, since "girl s" and "girls" are one text from two exports; two
+    numbers are kept apart, since "1 2 pack" is not "12 pack".
+    """
+    return str(_SPACE_TO_DROP.sub("", " ".join(words)))
 
 
 def group_keys(texts: Sequence[str]) -> np.ndarray:

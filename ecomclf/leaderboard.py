@@ -6,17 +6,14 @@ from rich.console import Console
 
 from ecomclf.display import print_table
 from ecomclf.errors import RequestError
-from ecomclf.tracking import PRUNED, SEARCHED, STUDY, TRIAL, Tracking
+from ecomclf.tracking import MONITOR, PRUNED, SEARCHED, STUDY, STUDY_ID, TRIAL, Tracking
 
 FIGURES = ("val_f1_macro", "val_f1_weighted", "val_accuracy")
 
 
 def trial_state(run: MlflowRun) -> str:
     """Name a trial's state: running, finished, pruned, killed or failed."""
-    status = run.info.status
-    if status == "KILLED" and PRUNED in run.data.tags:
-        return "pruned"
-    return str(status).lower()
+    return "pruned" if PRUNED in run.data.tags else str(run.info.status).lower()
 
 
 def leaderboard(tracking: Tracking, study: str | None = None) -> tuple[str, pd.DataFrame]:
@@ -34,11 +31,12 @@ def leaderboard(tracking: Tracking, study: str | None = None) -> tuple[str, pd.D
     parent = _newest_sweep(tracking, study)
     study = parent.data.tags[STUDY]
     searched = parent.data.tags[SEARCHED].split()
-    rows = [_row(run, searched) for run in tracking.search(role="trial", study=study)]
+    runs = tracking.search("trial", study_id=parent.data.tags[STUDY_ID])
+    rows = [_row(run, searched) for run in runs]
     table = pd.DataFrame(rows, columns=["trial", "state", *FIGURES, *searched, "seconds", "run_id"])
     order = table["state"].map({"finished": 0, "pruned": 1, "running": 2}).fillna(3)
     ranked = table.assign(order=order).sort_values(
-        ["order", parent.data.params["train.monitor"], "trial"], ascending=[True, False, True]
+        ["order", parent.data.tags[MONITOR], "trial"], ascending=[True, False, True]
     )
     return study, ranked.drop(columns="order").reset_index(drop=True)
 
@@ -50,7 +48,7 @@ def print_leaderboard(tracking: Tracking, study: str | None, console: Console) -
 
 
 def _newest_sweep(tracking: Tracking, study: str | None) -> MlflowRun:
-    sweeps = list(tracking.search(role="sweep"))
+    sweeps = list(tracking.search("sweep"))
     for run in sweeps:
         if study in (None, run.data.tags[STUDY]):
             return run
@@ -75,6 +73,6 @@ def _row(run: MlflowRun, searched: list[str]) -> dict[str, object]:
 def _number(text: str | None) -> object:
     """Give a parameter as the number it was before MLflow made a text of it, where it was one."""
     try:
-        return float(text) if text and not text.isdecimal() else text
+        return text and (int(text) if text.isdecimal() else float(text))
     except ValueError:
         return text

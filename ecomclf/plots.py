@@ -1,4 +1,4 @@
-"""`Report`, history or study → matplotlib figures.
+"""`Report` or history → matplotlib figures.
 
 Figures are made without pyplot: nothing global, and no window system is asked for.
 """

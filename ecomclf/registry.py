@@ -25,7 +25,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.models.model import ModelInfo
 
 from ecomclf.errors import RequestError
-from ecomclf.tracking import STUDY, TRIAL, Run
+from ecomclf.tracking import STUDY, STUDY_ID, TRIAL, Run
 
 if TYPE_CHECKING:
     from ecomclf.classifier import Classifier
@@ -64,7 +64,9 @@ class Registry:
         self.name = name
         self._client = mlflow.MlflowClient(uri)
 
-    def register(self, run: Run, model: ModelInfo, *, study: str, trial: int) -> ModelVersion:
+    def register(
+        self, run: Run, model: ModelInfo, *, study: str, study_id: str, trial: int
+    ) -> ModelVersion:
         """Make a logged model a new version, tagged at once with the trial it comes from."""
         try:
             self._client.create_registered_model(self.name)
@@ -75,13 +77,13 @@ class Registry:
             self.name,
             source=model.model_uri,
             run_id=run.run_id,
-            tags={STUDY: study, TRIAL: str(trial)},
+            tags={STUDY: study, STUDY_ID: study_id, TRIAL: str(trial)},
             model_id=model.model_id,
         )
 
-    def find(self, *, study: str, trial: int) -> ModelVersion | None:
+    def find(self, *, study_id: str, trial: int) -> ModelVersion | None:
         """Give the version that was registered for a trial of a study, if any."""
-        wanted = {STUDY: study, TRIAL: str(trial)}
+        wanted = {STUDY_ID: study_id, TRIAL: str(trial)}
         for version in self._versions():
             if wanted.items() <= version.tags.items():
                 return version

@@ -3,7 +3,7 @@
 import csv
 import gzip
 import hashlib
-import sys
+import os
 import zlib
 from collections import Counter
 from dataclasses import dataclass
@@ -17,6 +17,8 @@ from ecomclf import sample
 from ecomclf.config import DataConfig
 from ecomclf.errors import DataError, DownloadError
 
+# Where a cell is larger, a quote was left open.
+_LARGEST_CELL = 16 * 2**20
 DOWNLOADS = Path("data")
 ECOMMERCE_FILE = "ecommerceDataset.csv"
 # Rows a class of the public file, all 50,425: what arrived is checked by its contents.
@@ -159,9 +161,10 @@ def _columns(config: DataConfig) -> tuple[tuple[int | str, ...], int | str]:
 
 
 def _require_file(path: Path) -> None:
-    if path.is_dir():
+    # `os.path` answers for a path of any length; `Path.exists` raises.
+    if os.path.isdir(path):
         raise DataError(f"{path} is a folder; data.source must be a CSV file")
-    if not path.exists():
+    if not os.path.exists(path):
         raise DataError(
             f"no file at {path}; data.source takes sample, ecommerce or the path of a CSV file"
         )
@@ -169,7 +172,7 @@ def _require_file(path: Path) -> None:
 
 def _irregularity(path: Path) -> str:
     """Say in which line a CSV breaks; pandas counts rows, which quoted newlines make differ."""
-    limit = csv.field_size_limit(sys.maxsize)
+    limit = csv.field_size_limit(_LARGEST_CELL)
     try:
         with _open(path) as lines:
             reader = csv.reader((line.decode("utf-8") for line in lines), strict=True)
@@ -223,9 +226,10 @@ def _header(cells: pd.DataFrame, config: DataConfig, path: Path) -> tuple[str, .
     if by_name or config.header is True:
         return first
     if config.header == "auto":
-        labels = cells[_position(label_column, None, cells.shape[1], str(path))]
+        labels = cells[_position(label_column, None, cells.shape[1], str(path))].str.strip()
         # Shorter files say too little: in one row each, any label occurs once.
-        if labels.nunique() < len(labels) / 2 and (labels == labels.iloc[0]).sum() == 1:
+        once = labels.iloc[0] != "" and (labels == labels.iloc[0]).sum() == 1
+        if once and labels.nunique() < len(labels) / 2:
             return first
     return None
 

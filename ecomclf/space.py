@@ -1,5 +1,6 @@
 """What a search may try for a config key: some values, or a range."""
 
+import math
 from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -43,6 +44,8 @@ class _Range(Section):
             raise ValueError(f"a log scale needs a low above 0 but got {low}")
         if log and step is not None:
             raise ValueError(f"a log scale takes no step but got step {step}")
+        if step is not None and not math.isclose((high - low) / step, round((high - low) / step)):
+            raise ValueError(f"steps of {step} from {low} must end at high but got high {high}")
         return self
 
 
@@ -71,8 +74,8 @@ class FloatRange(_Range):
 
     def probes(self) -> tuple[float, ...]:
         """Give the values that must be allowed for the whole of it to be allowed."""
-        # The one between is no whole number: a key that takes only those refuses it.
-        return (self.low, self.low + 0.382 * (self.high - self.low), self.high)
+        # The one between is no whole number for any width: a key that takes only those refuses it.
+        return (self.low, self.low + (self.high - self.low) / math.pi, self.high)
 
 
 Dimension = Annotated[Choice | IntRange | FloatRange, Field(discriminator="type")]

@@ -6,6 +6,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 
 def start_tensorflow(threads: int | None = None) -> None:
@@ -16,6 +17,7 @@ def start_tensorflow(threads: int | None = None) -> None:
 
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    _keep_out_of_home()
     with _quiet_stderr():
         import tensorflow as tf
 
@@ -24,6 +26,15 @@ def start_tensorflow(threads: int | None = None) -> None:
             tf.config.threading.set_inter_op_parallelism_threads(threads)
         # The first look at the devices prints what the import did not.
         tf.config.list_logical_devices()
+
+
+def _keep_out_of_home() -> None:
+    """Let Keras and matplotlib write their settings and font list to a temporary folder."""
+    folder = Path(tempfile.gettempdir()) / f"ecomclf-{os.getuid()}"
+    os.environ.setdefault("MPLCONFIGDIR", str(folder / "matplotlib"))
+    # A user's own settings, such as the backend, are read where they are.
+    if not (Path.home() / ".keras" / "keras.json").exists():
+        os.environ.setdefault("KERAS_HOME", str(folder / "keras"))
 
 
 def quiet_mlflow() -> None:

@@ -12,6 +12,7 @@ import itertools
 import json
 import os
 import re
+import uuid
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,8 @@ from optuna.distributions import (
 )
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy import make_url
+from sqlalchemy.exc import SQLAlchemyError
 
 from ecomclf.config import Config, Scalar, SweepConfig
 from ecomclf.errors import StudyError
@@ -32,7 +35,9 @@ from ecomclf.space import Choice, Dimension, IntRange
 
 STUDIES = Path("mlruns") / "studies"
 
-# Attributes of a study and of its trials.
+# Attributes of a study and of its trials. Names may come again, in another folder on the same
+# MLflow store or after a journal was removed; the id does not.
+ID = "id"
 IDENTITY = "identity"
 JUDGED = "trials_when_judged"
 OWN_ERROR = "error"
@@ -78,6 +83,26 @@ def require_study_name(name: str) -> None:
         )
 
 
+def require_own_storage(storage: str, tracking_uri: str) -> None:
+    """Refuse to share MLflow's database file: each would break the other's tables.
+
+    Raises:
+        StudyError: the storage is that file, or is no database address.
+
+    """
+    try:
+        ours, theirs = make_url(storage), tracking_uri.partition("sqlite:///")[2]
+    except SQLAlchemyError as error:
+        raise StudyError(
+            f"the storage must be a database address such as postgresql+psycopg://… but got "
+            f"{storage!r}"
+        ) from error
+    if ours.database and theirs and Path(ours.database).resolve() == Path(theirs).resolve():
+        raise StudyError(
+            f"the storage {storage!r} is MLflow's own file; name another, or leave it out"
+        )
+
+
 def journal_path(name: str) -> Path:
     """Give the file of a study that is stored on this machine."""
     return STUDIES / f"{name}.journal"
@@ -85,16 +110,13 @@ def journal_path(name: str) -> Path:
 
 @contextlib.contextmanager
 def hold_study(name: str, storage: str | None) -> Iterator[None]:
-    """Keep other sweeps off a study in this machine's files while the block runs.
+    """Keep other sweeps of this folder off a study while the block runs.
 
     Raises:
         StudyError: another process holds it.
 
     """
-    if storage is not None:
-        yield
-        return
-    path = journal_path(name)
+    path = journal_path(name) if storage is None else STUDIES / f"{name}.held"
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("ab") as journal:
         try:
@@ -111,15 +133,27 @@ def open_study(name: str, identity: Mapping[str, Scalar], storage: str | None) -
     """Open a study, or make it.
 
     Raises:
-        StudyError: it exists with another identity; the message says what changed.
+        StudyError: it exists with another identity, and the message says what changed; or the
+            storage cannot be opened.
 
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    study = optuna.create_study(
-        study_name=name, storage=_storage(name, storage), direction="maximize", load_if_exists=True
-    )
+    try:
+        study = optuna.create_study(
+            study_name=name,
+            storage=_storage(name, storage),
+            direction="maximize",
+            load_if_exists=True,
+        )
+    except (SQLAlchemyError, ImportError, optuna.exceptions.StorageInternalError) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise StudyError(
+            f"cannot use the storage {storage!r}: {reason}; it must be a database address that "
+            "SQLAlchemy knows, its driver installed, or be left out"
+        ) from error
     known = study.user_attrs.get(IDENTITY)
     if known is None:
+        study.set_user_attr(ID, uuid.uuid4().hex)
         study.set_user_attr(IDENTITY, dict(identity))
     elif known != dict(identity):
         keys = sorted(key for key in {*known, *identity} if known.get(key) != identity.get(key))
@@ -143,10 +177,11 @@ def make_sampler(config: SweepConfig, ordinal: int) -> optuna.samplers.BaseSampl
     """Give the sampler of the ordinal-th trial.
 
     Each trial has a seed of its own, so that it does not matter which worker runs it, nor whether
-    the study was stopped in between.
+    the study was stopped in between. With several workers what a trial is drawn from still depends
+    on which trials have ended by then.
     """
     return optuna.samplers.TPESampler(
-        n_startup_trials=config.startup_trials, seed=config.seed * 100_003 + ordinal
+        n_startup_trials=config.startup_trials, seed=(config.seed * 100_003 + ordinal) % 2**32
     )
 
 
@@ -164,13 +199,19 @@ def chosen_values(space: Mapping[str, Dimension], params: Mapping[str, Any]) -> 
     return values
 
 
-def counted(study: optuna.Study) -> int:
-    """Count the trials that were run: complete, pruned, or failed by their own exception."""
-    return sum(
-        trial.state in (TrialState.COMPLETE, TrialState.PRUNED)
-        or (trial.state == TrialState.FAIL and OWN_ERROR in trial.user_attrs)
+def counted_trials(study: optuna.Study) -> list[int]:
+    """Give the trials that were run: complete, pruned, or failed by their own exception."""
+    return [
+        trial.number
         for trial in study.get_trials(deepcopy=False)
-    )
+        if trial.state in (TrialState.COMPLETE, TrialState.PRUNED)
+        or (trial.state == TrialState.FAIL and OWN_ERROR in trial.user_attrs)
+    ]
+
+
+def counted(study: optuna.Study) -> int:
+    """Count the trials that were run."""
+    return len(counted_trials(study))
 
 
 def free_ordinal(study: optuna.Study, taken: Collection[int]) -> int:

@@ -8,22 +8,29 @@ import traceback
 from collections.abc import Collection
 from dataclasses import dataclass
 
+import mlflow
 import optuna
 from optuna.trial import TrialState
 from rich.console import Console
 
 from ecomclf import study as studies
-from ecomclf.baseline import fit_baseline
+from ecomclf.baseline import Baseline
 from ecomclf.config import Config
 from ecomclf.data import DataReport
 from ecomclf.display import SweepDisplay
 from ecomclf.engine import Died, Event, Failed, LocalWorkers, Message
-from ecomclf.errors import ConfigError, JobError, SweepFailedError, SweepInterruptedError
+from ecomclf.errors import (
+    ConfigError,
+    JobError,
+    StudyError,
+    SweepFailedError,
+    SweepInterruptedError,
+)
 from ecomclf.leaderboard import print_leaderboard, trial_state
 from ecomclf.space import Choice
 from ecomclf.split import Split
 from ecomclf.text import Cleaner
-from ecomclf.tracking import SEARCHED, STUDY, Run, Tracking, connect
+from ecomclf.tracking import MONITOR, SEARCHED, STUDY, STUDY_ID, Run, Tracking, connect
 from ecomclf.winner import judge_winner, keep_best_models
 from ecomclf.worker import Ended, Epoch, Started, TrialTask, WorkerContext, prepare_worker
 
@@ -44,7 +51,7 @@ class Sweep:
     workers: int
 
 
-def require_searchable(config: Config, study: str | None) -> None:
+def require_searchable(config: Config, *, study: str | None, storage: str | None) -> None:
     """Check what can be checked of a request before any data is read.
 
     Raises:
@@ -62,6 +69,8 @@ def require_searchable(config: Config, study: str | None) -> None:
         Cleaner(choice)
     if study is not None:
         studies.require_study_name(study)
+    if storage is not None:
+        studies.require_own_storage(storage, mlflow.get_tracking_uri())
 
 
 def plan_sweep(
@@ -101,13 +110,20 @@ def run_sweep(sweep: Sweep, console: Console) -> None:
         identity = studies.study_identity(sweep.config, sweep.split.fingerprint)
         study = studies.open_study(name, identity, sweep.storage)
         tracking = connect(sweep.config.tracking.experiment)
+        _require_runs(study, tracking)
         settle(study, tracking, alive=())
+        tracking.close_sweeps(study.user_attrs[studies.ID])
         done = studies.counted(study)
         if done >= sweep.trials and study.user_attrs.get(studies.JUDGED) == done:
             console.print(f"study {name} has its {done} trials, nothing to do", soft_wrap=True)
             print_leaderboard(tracking, name, console)
             return
-        tags = {STUDY: name, SEARCHED: " ".join(sweep.config.sweep.space)}
+        tags = {
+            STUDY: name,
+            STUDY_ID: study.user_attrs[studies.ID],
+            SEARCHED: " ".join(sweep.config.sweep.space),
+            MONITOR: sweep.config.train.monitor,
+        }
         parent = tracking.start_run("sweep", name, tags=tags)
         try:
             _run(sweep, study, tracking, parent, console)
@@ -124,6 +140,19 @@ def run_sweep(sweep: Sweep, console: Console) -> None:
             parent.finish("FAILED")
             raise
         parent.finish("FINISHED")
+        study.set_user_attr(studies.JUDGED, studies.counted(study))
+
+
+def _require_runs(study: optuna.Study, tracking: Tracking) -> None:
+    """Refuse to continue a study whose runs are in another store, or deleted."""
+    runs = tracking.trial_runs(study.user_attrs[studies.ID])
+    missing = [number for number in studies.counted_trials(study) if number not in runs]
+    if missing:
+        raise StudyError(
+            f"runs of the study {study.study_name!r} that are not in the MLflow store "
+            f"{tracking.uri}: {len(missing)}; use the store that they were written to, or begin "
+            "anew with --study"
+        )
 
 
 def settle(
@@ -143,18 +172,19 @@ def settle(
 
     """
     left = [trial for trial in studies.running(study) if trial.number not in alive]
-    runs = tracking.trial_runs(study.study_name) if left else {}
+    runs = tracking.trial_runs(study.user_attrs[studies.ID]) if left else {}
     for trial in left:
         run = runs.get(trial.number)
         state = trial_state(run) if run else "killed"
+        if run and run.info.status == "RUNNING":
+            failed = studies.OWN_ERROR in trial.user_attrs
+            tracking.reopen(run.info.run_id).finish("FAILED" if failed else "KILLED")
         if run and state == "finished":
             monitor = study.user_attrs[studies.IDENTITY]["train.monitor"]
             study.tell(trial.number, run.data.metrics[monitor])
         elif state == "pruned":
             study.tell(trial.number, state=TrialState.PRUNED)
         else:
-            if run and state == "running":
-                tracking.reopen(run.info.run_id).finish("KILLED")
             study.tell(trial.number, state=TrialState.FAIL)
     studies.enqueue_retries(study, after_death=after_death)
 
@@ -163,13 +193,14 @@ def _run(
     sweep: Sweep, study: optuna.Study, tracking: Tracking, parent: Run, console: Console
 ) -> None:
     console.print(f"study {sweep.study_name}, run {parent.run_id}", soft_wrap=True)
-    tracking.adopt(sweep.study_name, parent)
+    tracking.adopt(study.user_attrs[studies.ID], parent)
     parent.log_params(sweep.config.flat() | {"data.fingerprint": sweep.split.fingerprint})
     parent.log_text(sweep.config.as_yaml(), "config.yaml")
     parent.log_json(sweep.report.to_dict(), "data_report.json")
-    baseline = fit_baseline(sweep.split)
-    parent.log_metrics(baseline.validation.metrics("baseline_val"))
-    console.print(f"baseline: {baseline.validation.summary('validation')}", soft_wrap=True)
+    baseline = Baseline(sweep.split.train, sweep.split.classes)
+    validation = baseline.evaluate(sweep.split.validation)
+    parent.log_metrics(validation.metrics("baseline_val"))
+    console.print(f"baseline: {validation.summary('validation')}", soft_wrap=True)
 
     _Trials(sweep, study, tracking, parent, console).run()
     if not study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
@@ -181,11 +212,10 @@ def _run(
         sweep.config, sweep.report, sweep.split, study, tracking, parent, baseline
     )
     keep_best_models(study, tracking, sweep.config.sweep.keep_models)
-    study.set_user_attr(studies.JUDGED, studies.counted(study))
 
     print_leaderboard(tracking, sweep.study_name, console)
     console.print(f"winner:   {winner.test.summary('test')}", soft_wrap=True)
-    console.print(f"baseline: {baseline.test.summary('test')}", soft_wrap=True)
+    console.print(f"baseline: {winner.baseline_test.summary('test')}", soft_wrap=True)
     version = winner.version
     where = f"in {winner.stage}" if winner.stage else "without a stage"
     console.print(

@@ -154,11 +154,13 @@ class Vectorizer:
     def fit(cls, texts: Sequence[str], *, max_tokens: int, max_length: int) -> Self:
         """Learn the vocabulary from cleaned training texts, and from nothing else."""
         import keras
+        import tensorflow as tf
 
         layer = keras.layers.TextVectorization(
             max_tokens=max_tokens, standardize=None, name="vectorizer"
         )
-        layer.adapt(np.array(texts, dtype=np.str_))
+        # As a numpy array of strings, every text would be as wide as the longest.
+        layer.adapt(tf.data.Dataset.from_tensor_slices(list(texts)).batch(_CHUNK))
         return cls(layer, max_length)
 
     @property
@@ -168,11 +170,13 @@ class Vectorizer:
 
     def encode(self, texts: Sequence[str]) -> Ids:
         """Turn cleaned texts into ids, each cut at `max_length` tokens."""
+        import tensorflow as tf
+
         values, lengths = [np.zeros(0, np.int32)], [np.zeros(1, np.int64)]
         for start in range(0, len(texts), _CHUNK):
             # Cut before, so that one long text does not widen the padded array.
             cut = [" ".join(text.split()[: self.max_length]) for text in texts[start:][:_CHUNK]]
-            ids = np.asarray(self.layer(np.array(cut, dtype=np.str_)))
+            ids = np.asarray(self.layer(tf.constant(cut)))
             real = ids != PADDING_ID
             values.append(ids[real].astype(np.int32))
             lengths.append(real.sum(axis=1))

@@ -31,8 +31,10 @@ if TYPE_CHECKING:
 # What a run is: the parent of a sweep, one of its trials, or a training of its own.
 ROLE = "ecomclf.role"
 STUDY = "ecomclf.study"
+STUDY_ID = "ecomclf.study_id"
 TRIAL = "ecomclf.trial"
 SEARCHED = "ecomclf.searched"
+MONITOR = "ecomclf.monitor"
 PARENT = "mlflow.parentRunId"
 CONTINUED_BY = "continued_by"
 PRUNED = "pruned"
@@ -90,8 +92,9 @@ class Run:
         self._client.log_table(self.run_id, table, file)
 
     def log_folder(self, folder: Path, name: str) -> None:
-        """Log a folder's files under a name."""
-        self._client.log_artifacts(self.run_id, str(folder), name)
+        """Log a folder's files under a name; nothing where there is no folder."""
+        if folder.is_dir():
+            self._client.log_artifacts(self.run_id, str(folder), name)
 
     def log_model(
         self,
@@ -158,11 +161,11 @@ class Tracking:
         """Give a run that exists, to write to."""
         return Run(self.uri, run_id)
 
-    def search(self, *, role: Role | None = None, study: str | None = None) -> Iterator[MlflowRun]:
+    def search(self, role: Role, *, study_id: str | None = None) -> Iterator[MlflowRun]:
         """Give this project's runs, the newest first, whatever experiment they are in."""
-        conditions = [f"tags.`{ROLE}` = '{role}'" if role else f"tags.`{ROLE}` LIKE '%'"]
-        if study is not None:
-            conditions.append(f"tags.`{STUDY}` = '{study}'")
+        conditions = [f"tags.`{ROLE}` = '{role}'"]
+        if study_id is not None:
+            conditions.append(f"tags.`{STUDY_ID}` = '{study_id}'")
         experiments = [found.experiment_id for found in self._client.search_experiments()]
         token = None
         while True:
@@ -178,28 +181,30 @@ class Tracking:
             if not token:
                 return
 
-    def trial_runs(self, study: str) -> dict[int, MlflowRun]:
+    def trial_runs(self, study_id: str) -> dict[int, MlflowRun]:
         """Give the run of each trial of a study."""
-        return {int(run.data.tags[TRIAL]): run for run in self.search(role="trial", study=study)}
+        return {int(run.data.tags[TRIAL]): run for run in self.search("trial", study_id=study_id)}
 
-    def adopt(self, study: str, parent: Run) -> None:
+    def close_sweeps(self, study_id: str) -> None:
+        """Let the parent runs of a study that nobody is running be KILLED, not RUNNING."""
+        for run in self.search("sweep", study_id=study_id):
+            if run.info.status == "RUNNING":
+                self.reopen(run.info.run_id).finish("KILLED")
+
+    def adopt(self, study_id: str, parent: Run) -> None:
         """Let a new parent run continue those of a study that did not finish.
 
-        Parents left RUNNING become KILLED; the trials of all that did not finish move to the new
-        parent.
+        These are tagged with it, and their trials move to it.
         """
         unfinished = {
             run.info.run_id: run
-            for run in self.search(role="sweep", study=study)
+            for run in self.search("sweep", study_id=study_id)
             if run.info.status != "FINISHED" and run.info.run_id != parent.run_id
         }
         for run_id, run in unfinished.items():
-            old = self.reopen(run_id)
-            if run.info.status == "RUNNING":
-                old.finish("KILLED")
             if CONTINUED_BY not in run.data.tags:
-                old.tag(**{CONTINUED_BY: parent.run_id})
-        for run in self.search(role="trial", study=study):
+                self.reopen(run_id).tag(**{CONTINUED_BY: parent.run_id})
+        for run in self.search("trial", study_id=study_id):
             if run.data.tags.get(PARENT) in unfinished:
                 self.reopen(run.info.run_id).tag(**{PARENT: parent.run_id})
 
@@ -242,4 +247,9 @@ def _experiment_id(client: mlflow.MlflowClient, name: str) -> str:
         return str(client.get_experiment(chosen).experiment_id)
     name = os.environ.get("MLFLOW_EXPERIMENT_NAME") or name
     found = client.get_experiment_by_name(name)
+    if found and found.lifecycle_stage != "active":
+        raise RequestError(
+            f"the experiment {name!r} is deleted; restore it with `mlflow experiments restore "
+            f"--experiment-id {found.experiment_id}`, or choose another tracking.experiment"
+        )
     return str(found.experiment_id if found else client.create_experiment(name))

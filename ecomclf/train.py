@@ -70,23 +70,24 @@ def fit(
     stopping = keras.callbacks.EarlyStopping(
         monitor=config.monitor, mode="max", patience=config.patience, restore_best_weights=True
     )
-    recorder = _Recorder(on_epoch)
-    model.fit(
-        train,
-        validation_data=validation,
-        epochs=config.epochs,
-        verbose=0,
-        # The recorder comes first: it reads the learning rate that the epoch had, and a trial
-        # that is pruned there has not yet paid for the others.
-        callbacks=[
-            recorder,
-            stopping,
-            keras.callbacks.ReduceLROnPlateau(
-                monitor="val_loss", factor=config.reduce_factor, patience=config.reduce_patience
-            ),
-            keras.callbacks.TensorBoard(tensorboard, write_graph=False),
-        ],
+    reduction = keras.callbacks.ReduceLROnPlateau(
+        monitor="val_loss", factor=config.reduce_factor, patience=config.reduce_patience
     )
+    board = keras.callbacks.TensorBoard(tensorboard, write_graph=False)
+    recorder = _Recorder(on_epoch)
+    try:
+        model.fit(
+            train,
+            validation_data=validation,
+            epochs=config.epochs,
+            verbose=0,
+            # The recorder comes last: when it ends the training, the others have had the epoch.
+            callbacks=[stopping, reduction, board, recorder],
+        )
+    except BaseException:
+        # Keras ends callbacks only when all went well; this one has files open.
+        board.on_train_end()
+        raise
     return History(epochs=tuple(recorder.epochs), kept_epoch=stopping.best_epoch + 1)
 
 
@@ -100,11 +101,11 @@ class _Recorder(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         figures = {name: float(value) for name, value in (logs or {}).items()}
+        as_they_are = ("val_", "learning_rate")
         metrics = {
-            name if name.startswith("val_") else f"train_{name}": value
+            name if name.startswith(as_they_are) else f"train_{name}": value
             for name, value in figures.items()
         }
-        metrics["learning_rate"] = float(self.model.optimizer.learning_rate)
         if not math.isfinite(metrics["train_loss"]):
             raise TrainingDivergedError(
                 f"the training loss is {metrics['train_loss']} in epoch {epoch + 1}; "

@@ -78,14 +78,17 @@ def run_trial(
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        history = fit(
-            model,
-            _batches(texts.train, split.train.labels, config, classes, shuffle=True),
-            _batches(texts.validation, split.validation.labels, config, classes, shuffle=False),
-            config.train,
-            tensorboard=folder / "tensorboard",
-            on_epoch=log_epoch,
-        )
+        try:
+            history = fit(
+                model,
+                _batches(texts.train, split.train.labels, config, classes, shuffle=True),
+                _batches(texts.validation, split.validation.labels, config, classes, shuffle=False),
+                config.train,
+                tensorboard=folder / "tensorboard",
+                on_epoch=log_epoch,
+            )
+        finally:
+            run.log_folder(folder / "tensorboard", "tensorboard")
         classifier = Classifier(
             texts.cleaner, texts.vectorizer, model, split.classes, text_columns=split.text_columns
         )
@@ -94,7 +97,6 @@ def run_trial(
 
         classifier.save(folder / CLASSIFIER_FOLDER)
         run.log_folder(folder / CLASSIFIER_FOLDER, CLASSIFIER_FOLDER)
-        run.log_folder(folder / "tensorboard", "tensorboard")
     run.log_json(report.to_dict(), "report.json")
     run.log_figure(confusion_figure(report, "validation rows"), "confusion_matrix.png")
     run.log_figure(history_figure(history.epochs, history.kept_epoch), "history.png")

@@ -26,7 +26,7 @@ from ecomclf.plots import confusion_figure
 from ecomclf.registry import CONFIG_FILE, REPORT_FILE, SAMPLES_FILE, Registry
 from ecomclf.split import Split
 from ecomclf.startup import start_tensorflow
-from ecomclf.study import chosen_values
+from ecomclf.study import ID, chosen_values
 from ecomclf.tracking import CLASSIFIER_FOLDER, Run, Tracking
 
 if TYPE_CHECKING:
@@ -42,10 +42,11 @@ _SAMPLES = 10
 
 @dataclass(frozen=True)
 class Winner:
-    """A trial, its figures on the test rows, the version it was registered as, and its stage."""
+    """A trial, its and the baseline's figures on the test rows, its version, verdict and stage."""
 
     trial: int
     test: Report
+    baseline_test: Report
     version: ModelVersion
     verdict: str
     stage: str | None
@@ -65,7 +66,8 @@ def judge_winner(
     from ecomclf.classifier import Classifier
 
     number = study.best_trial.number
-    run = tracking.trial_runs(study.study_name)[number]
+    study_id = study.user_attrs[ID]
+    run = tracking.trial_runs(study_id)[number]
     with tempfile.TemporaryDirectory() as folder:
         saved = tracking.download(run.info.run_id, CLASSIFIER_FOLDER, Path(folder))
         classifier = Classifier.load(saved)
@@ -74,7 +76,8 @@ def judge_winner(
 
     metrics = run.data.metrics
     validation = {name: metrics[name] for name in metrics if name.startswith("val_")}
-    parent.log_metrics(validation | report.metrics("test") | baseline.test.metrics("baseline_test"))
+    yardstick = baseline.evaluate(split.test)
+    parent.log_metrics(validation | report.metrics("test") | yardstick.metrics("baseline_test"))
     parent.tag(winner_trial=number, winner_run=run.info.run_id)
     parent.log_json(report.to_dict(), "report.json")
     parent.log_figure(confusion_figure(report, "test rows"), "confusion_matrix.png")
@@ -82,7 +85,7 @@ def judge_winner(
 
     winning = config.with_values(chosen_values(config.sweep.space, study.best_trial.params))
     registry = Registry(tracking.uri, config.registry.model)
-    version = registry.find(study=study.study_name, trial=number)
+    version = registry.find(study_id=study_id, trial=number)
     if version is None:
         sides = {"train": split.train, "validation": split.validation, "test": split.test}
         keys = {name: np.unique(group_keys(rows.texts)) for name, rows in sides.items()}
@@ -92,16 +95,23 @@ def judge_winner(
             SAMPLES_FILE: json.dumps(split.test.texts[:_SAMPLES], ensure_ascii=False, indent=2),
         }
         model = parent.log_model(classifier, keys, files)
-        version = registry.register(parent, model, study=study.study_name, trial=number)
+        version = registry.register(
+            parent, model, study=study.study_name, study_id=study_id, trial=number
+        )
     if GATE not in version.tags:
         comparison = _compare_with_champion(registry, classifier, split, config)
         verdict = judge(report, config.registry, comparison)
-        card = model_card(winning, data, split, report, baseline.test, verdict)
+        card = model_card(winning, data, split, report, yardstick, verdict)
         _pass_gate(registry, version, verdict, config.registry.stage, card)
         version = registry.resolve(version=str(version.version))
     held = {held: stage for stage, held in registry.aliases().items()}
     return Winner(
-        number, report, version, version.tags[GATE_REASON], held.get(str(version.version))
+        number,
+        report,
+        yardstick,
+        version,
+        version.tags[GATE_REASON],
+        held.get(str(version.version)),
     )
 
 
@@ -156,6 +166,6 @@ def keep_best_models(study: optuna.Study, tracking: Tracking, count: int) -> Non
     complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     ranked = sorted(complete, key=lambda trial: (-(trial.value or 0.0), trial.number))
     kept = {trial.number for trial in ranked[:count]}
-    for number, run in tracking.trial_runs(study.study_name).items():
+    for number, run in tracking.trial_runs(study.user_attrs[ID]).items():
         if number not in kept:
             tracking.delete_artifact(run, CLASSIFIER_FOLDER)

@@ -41,6 +41,9 @@ def write(folder: Path, name: str, content: str | bytes) -> None:
         (["--workers", "-1"], "--workers must be a whole number of at least 1 but got '-1'"),
         (["--study", "a/b"], "'a/b'"),
         (["--bogus"], "No such option: --bogus"),
+        (["--storage", "nonsense"], "'nonsense'"),
+        (["--storage", "postgresql+psycopg://127.0.0.1:1/x"], "cannot use the storage"),
+        (["--set", "registry.model=a/b"], "registry.model: "),
         (["--set", "model.units=-1"], "model.units: input should be greater than"),
         (["--set", "model.unitz=1"], "unknown key 'unitz' in model; did you mean units?"),
         (["--set", "sweep.space={}"], "sweep.space is empty"),
@@ -71,7 +74,22 @@ def test_a_wrong_request_is_one_line_exit_2_and_no_run(
     assert error.count("\n") == 1
     # No store, hence no run in it.
     assert not (tiny.parent / "mlflow.db").exists()
-    assert not (tiny.parent / "mlruns").exists()
+    assert not list(tiny.parent.glob("mlruns/*/*/artifacts"))
+
+
+def test_mlflows_own_file_is_no_storage(ecomclf: Command, tiny: Path) -> None:
+    """Optuna and MLflow in one SQLite file would break each other."""
+    storage = f"sqlite:///{tiny.parent}/mlflow.db"
+    code, _, error = ecomclf("sweep", "--config", str(tiny), "--storage", storage)
+    assert (code, error.count("\n")) == (2, 1)
+    assert "is MLflow's own file" in error
+
+
+def test_a_wrong_training_leaves_no_run(ecomclf: Command, tiny: Path) -> None:
+    """`train` too is checked before anything starts."""
+    code, _, error = ecomclf("train", "--config", str(tiny), "--set", "text.steps=[lemmas]")
+    assert (code, error.count("\n")) == (2, 1)
+    assert not (tiny.parent / "mlflow.db").exists()
 
 
 def test_debug_shows_the_traceback(ecomclf: Command) -> None:

@@ -54,6 +54,7 @@ def test_a_name_in_the_file_goes_before_the_name_of_the_file(tmp_path: Path) -> 
     ("text", "named"),
     [
         ("modle: {}", ("'modle'", "the config")),
+        ("model: {int: 3}", ("'int'", "in model")),
         ("model: {unit: 3}", ("'unit'", "in model", "units")),
         ("data: {colour: red}", ("'colour'", "in data", "label_column")),
         ("train: {sgd: 1}", ("'sgd'", "in train")),
@@ -79,6 +80,11 @@ def test_an_unknown_key_is_refused(tmp_path: Path, text: str, named: tuple[str, 
         ("model: {units: 3.5}", "model.units", "3.5"),
         ("model: {dropout: 1.0}", "model.dropout", "1.0"),
         ("model: {units: yes}", "model", "True"),
+        (
+            "sweep: {space: {model.units: {type: int, low: 1, high: 9, step: 5}}}",
+            "sweep.space.model.units",
+            "high 9",
+        ),
         ("model: {dropout: off}", "model", "False"),
         ("model: {recurrent: rnn}", "model.recurrent", "'rnn'"),
         ("model: 3", "model", "3"),
@@ -197,6 +203,13 @@ def test_a_wrong_override_is_refused(tmp_path: Path, override: str, named: str) 
     assert named in refusal(write(tmp_path, "name: mine"), override)
 
 
+def test_a_section_that_stands_twice_is_refused(tmp_path: Path) -> None:
+    """YAML itself would drop the first in silence."""
+    assert "'model' stands twice" in refusal(
+        write(tmp_path, "model: {units: 3}\nmodel: {layers: 2}")
+    )
+
+
 def test_a_value_may_hold_an_equals_sign() -> None:
     """Only the first equals sign parts key and value."""
     assert parse_override("data.url=a=b") == ("data.url", "a=b")
@@ -213,6 +226,7 @@ def test_a_value_may_hold_an_equals_sign() -> None:
             ["data.text_columns=[title, text]", "model.units=96"],
         ),
         ("data.text_columns=[title, a=b] seed=3", ["data.text_columns=[title, a=b]", "seed=3"]),
+        ("data.source='my x=1.csv' seed=3", ["data.source='my x=1.csv'", "seed=3"]),
         ("data.source=my own file.csv  seed=3", ["data.source=my own file.csv", "seed=3"]),
         (" data.url=https://a.b/c?d=e seed=3 ", ["data.url=https://a.b/c?d=e", "seed=3"]),
     ],

@@ -29,6 +29,7 @@ def start(config: Path, *options: str) -> "subprocess.Popen[str]":
             stdout=output,
             stderr=subprocess.STDOUT,
             text=True,
+            start_new_session=True,
         )
 
 
@@ -89,9 +90,7 @@ def check_the_end() -> None:
     (parent,) = [run for run in runs("sweep") if run.info.status == "FINISHED"]
     assert {run.data.tags["mlflow.parentRunId"] for run in runs("trial")} == {parent.info.run_id}
     for run in runs("sweep"):
-        assert (
-            run is parent or run.info.run_id == parent.info.run_id or run.data.tags["continued_by"]
-        )
+        assert run.info.run_id == parent.info.run_id or run.data.tags["continued_by"]
     assert len(mlflow.MlflowClient().search_model_versions("name = 'ecomclf'")) == 1
 
 
@@ -125,12 +124,29 @@ def test_a_killed_worker_is_replaced_within_the_sweep(tiny: Path) -> None:
     check_the_end()
 
 
+def test_a_worker_killed_while_it_starts_is_replaced(tiny: Path) -> None:
+    """However much data workers are sent, the parent does not wait for a dead one."""
+    process = start(tiny, "--set", "data.sample_rows=3000 train.epochs=1")
+    limit = time.monotonic() + 60
+    while not workers_of(process):
+        assert time.monotonic() < limit, printed(tiny)
+        time.sleep(0.01)
+    os.kill(workers_of(process)[0], signal.SIGKILL)
+    assert process.wait(timeout=180) == 0, printed(tiny)
+    check_the_end()
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_sweep_says_how_to_go_on(tiny: Path, number: signal.Signals) -> None:
-    """Ctrl-C or SIGTERM: exit 130, running trials KILLED, finished ones kept, then continued."""
+    """Ctrl-C or SIGTERM: exit 130, running trials KILLED, finished ones kept, then continued.
+
+    As in a terminal every process gets the signal, and as under `mlflow run` more than once.
+    """
     process = start(tiny)
     wait_for(tiny, " finished ", process)
-    process.send_signal(number)
+    for _ in range(3):
+        os.killpg(process.pid, number)
+        time.sleep(0.1)
     assert process.wait(timeout=30) == 130
     assert "trials done, all kept; run the same command again to go on" in printed(tiny)
     assert "Traceback" not in printed(tiny)
@@ -140,3 +156,16 @@ def test_an_interrupted_sweep_says_how_to_go_on(tiny: Path, number: signal.Signa
     assert "FINISHED" in states
     assert start(tiny).wait(timeout=180) == 0, printed(tiny)
     check_the_end()
+
+
+def test_an_interrupt_while_workers_start_is_quiet(tiny: Path) -> None:
+    """Ctrl-C before any trial: exit 130, one line, no traceback of a worker that was starting."""
+    process = start(tiny)
+    wait_for(tiny, "baseline:", process)
+    time.sleep(0.3)
+    os.killpg(process.pid, signal.SIGINT)
+    assert process.wait(timeout=30) == 130
+    time.sleep(1)
+    assert printed(tiny).splitlines()[-1].startswith("ecomclf: interrupted with 0 of 5 trials")
+    assert "Traceback" not in printed(tiny)
+    assert "Fatal" not in printed(tiny)

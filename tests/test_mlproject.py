@@ -45,7 +45,8 @@ def test_mlflows_own_run_becomes_the_parent(tiny: Path) -> None:
     done = mlflow_run(tiny, "trials=2", "overrides=train.epochs=1 seed=3")
     assert done.returncode == 0, done.stderr
     (parent,) = [run for run in all_runs() if "mlflow.parentRunId" not in run.data.tags]
-    trials = [run for run in all_runs() if run is not parent and run.data.params.get("seed") == "3"]
+    trials = [run for run in all_runs() if run.info.run_id != parent.info.run_id]
+    assert {trial.data.params["seed"] for trial in trials} == {"3"}
     assert parent.info.status == "FINISHED"
     assert parent.data.params["train.epochs"] == "1"
     assert "test_f1_macro" in parent.data.metrics

@@ -18,7 +18,7 @@ from ecomclf.data import load
 from ecomclf.engine import Died, Finished, Message
 from ecomclf.errors import StudyError, SweepFailedError
 from ecomclf.split import split_rows
-from ecomclf.tracking import STUDY, connect
+from ecomclf.tracking import STUDY, STUDY_ID, TRIAL, connect
 from ecomclf.worker import Started, TrialTask
 
 pytestmark = pytest.mark.slow
@@ -159,6 +159,8 @@ def test_pruned_failed_and_finished_trials_are_told_apart(tiny: Path) -> None:
     one_worker = sweeps.Sweep(**{**vars(dataset_sweep), "workers": 1})
     sweeps.run_sweep(one_worker, Console(file=output))
 
+    for trial in runs("trial"):
+        assert "tensorboard" in artifacts(trial)
     finished, pruned, failed = sorted(
         runs("trial"), key=lambda trial: int(trial.data.tags["ecomclf.trial"])
     )
@@ -194,7 +196,9 @@ def test_a_trial_told_before_anothers_death_is_counted_once(tiny: Path) -> None:
     sweep = planned(load_config(tiny), trials=3)
     study = open_study(sweep)
     tracking = connect("ecomclf")
-    parent = tracking.start_run("sweep", "s", tags={STUDY: sweep.study_name})
+    parent = tracking.start_run(
+        "sweep", "s", tags={STUDY: sweep.study_name, STUDY_ID: study.user_attrs[studies.ID]}
+    )
     trials = sweeps._Trials(sweep, study, tracking, parent, Console(file=io.StringIO()))
 
     def start() -> tuple[TrialTask, optuna.Trial]:
@@ -217,6 +221,81 @@ def test_a_trial_told_before_anothers_death_is_counted_once(tiny: Path) -> None:
     trials._follow(Finished(fourth))
     assert trials._next_task() is None
     assert studies.counted(study) == 3
+
+
+def test_a_study_of_a_name_that_was_there_before_is_its_own(tiny: Path) -> None:
+    """With the journal removed a study of the same name starts anew, and judges its own trials."""
+    config = load_config(tiny, ["train.epochs=1"])
+    run(planned(config, trials=1))
+    (old,) = runs("trial")
+    for journal in Path("mlruns/studies").iterdir():
+        journal.unlink()
+    run(planned(config.with_values({"sweep.seed": 5}), trials=1))
+    _, parent = runs("sweep")
+    (new,) = [trial for trial in runs("trial") if trial.info.run_id != old.info.run_id]
+    assert parent.data.tags["winner_run"] == new.info.run_id
+    assert len(read_artifact(parent, "leaderboard.json")["data"]) == 1
+    assert old.data.tags["mlflow.parentRunId"] != parent.info.run_id
+    assert len(mlflow.MlflowClient().search_model_versions("name = 'ecomclf'")) == 2
+
+
+def test_a_study_whose_runs_are_elsewhere_is_refused(
+    tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another MLflow store holds none of the runs: one line that says so, and no new run."""
+    config = load_config(tiny, ["train.epochs=1"])
+    run(planned(config, trials=1))
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tiny.parent}/other.db")
+    for trials in (1, 2):
+        with pytest.raises(StudyError, match=r"not in the MLflow store sqlite:.*other\.db: 1"):
+            run(planned(config, trials=trials))
+    assert runs("sweep") == []
+
+
+def test_a_parent_killed_at_the_very_end_is_not_left_running(tiny: Path) -> None:
+    """Killed after judging and before it was closed, the next sweep closes and continues it."""
+    sweep = planned(load_config(tiny, ["train.epochs=1"]), trials=1)
+    run(sweep)
+    (first,) = runs("sweep")
+    study = open_study(sweep)
+    mlflow.MlflowClient().update_run(first.info.run_id, "RUNNING")
+    run(sweep)
+    assert runs("sweep")[0].info.status == "KILLED"
+    study.set_user_attr(studies.JUDGED, 0)
+    run(sweep)
+    first, second = runs("sweep")
+    assert (first.info.status, second.info.status) == ("KILLED", "FINISHED")
+    assert first.data.tags["continued_by"] == second.info.run_id
+    assert len(mlflow.MlflowClient().search_model_versions("name = 'ecomclf'")) == 1
+
+
+def test_a_study_in_a_database_is_run_and_resumed(tiny: Path) -> None:
+    """`--storage` keeps the study in a database of its own instead of the journal."""
+    storage = f"sqlite:///{tiny.parent}/study.db"
+    config = load_config(tiny, ["train.epochs=1", "sweep.seed=123456"])
+    for trials in (1, 2):
+        sweep = sweeps.Sweep(**{**vars(planned(config, trials=trials)), "storage": storage})
+        output = io.StringIO()
+        sweeps.run_sweep(sweep, Console(file=output))
+    assert len(runs("trial")) == 2
+    assert not list(Path("mlruns/studies").glob("*.journal"))
+
+
+def test_half_written_ends_of_trials_are_completed(tiny: Path) -> None:
+    """A trial killed after it was tagged pruned is pruned; after its error was kept, failed."""
+    sweep = planned(load_config(tiny), trials=2)
+    study = open_study(sweep)
+    tracking = connect("ecomclf")
+    for tags, attributes in (({"pruned": "by a test"}, {}), ({}, {studies.OWN_ERROR: "x"})):
+        trial = study.ask()
+        for key, value in attributes.items():
+            trial.set_user_attr(key, value)
+        own = {STUDY_ID: study.user_attrs[studies.ID], TRIAL: trial.number}
+        tracking.start_run("trial", "t", parent="p", tags=tags | own)
+    sweeps.settle(study, tracking, alive=())
+    assert [trial.state.name for trial in study.trials] == ["PRUNED", "FAIL"]
+    assert studies.counted(study) == 2
+    assert [trial.info.status for trial in runs("trial")] == ["KILLED", "FAILED"]
 
 
 def test_a_sweep_without_a_completed_trial_fails(tiny: Path) -> None:

@@ -1,0 +1,216 @@
+"""Speed of prediction: CSV to CSV, one text, over HTTP, and from the registry to the first answer.
+
+    python experiments/bench_predict.py --data ROWS.csv [--rows N] [--full] [--json FILE]
+
+A BiLSTM 64 with embedding 64 over the texts of ROWS.csv (label, text), 4 classes; weights are as
+initialised, since speed does not depend on them. Each figure is a median of three rounds; what is
+compared runs in turns. --full adds the peak memory of `classify` at 10 thousand and 1 million rows.
+"""
+
+import argparse
+import csv
+import json
+import os
+import resource
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+ROUNDS = 3
+SINGLE = 200
+KERAS_ROWS = 2_000
+
+
+def main() -> None:
+    """Run all parts in a temporary folder with a store of its own."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, default=Path("data/ecommerceDataset.csv"))
+    parser.add_argument("--rows", type=int, default=20_000)
+    parser.add_argument("--full", action="store_true")
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    if not options.data.exists():
+        sys.exit(f"no rows at {options.data}; name a CSV of label,text with --data")
+    source = options.data.resolve()
+    with tempfile.TemporaryDirectory() as folder:
+        target = options.json.resolve() if options.json else None
+        os.chdir(folder)
+        os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{folder}/mlflow.db"
+        figures = measure(source, options.rows, full=options.full)
+    print("| figure | value |\n|---|---|")
+    for name, value in figures.items():
+        print(f"| {name} | {value:,.4g} |" if value < 100 else f"| {name} | {value:,.0f} |")
+    if target:
+        target.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+
+
+def measure(source: Path, rows: int, *, full: bool) -> dict[str, float]:
+    """Give every figure by its name."""
+    from ecomclf.startup import quiet_mlflow, start_tensorflow
+
+    quiet_mlflow()
+    start_tensorflow()
+    from ecomclf.config import DataConfig
+    from ecomclf.source import read_csv
+
+    texts = read_csv(source, DataConfig(source=str(source))).texts
+    classifier = register(texts)
+    figures = batch(classifier, texts, rows)
+    figures |= single(classifier, texts)
+    figures["registry to the first answer, fresh process, s"] = first_answer()
+    if full:
+        for count in (10_000, 1_000_000):
+            figures[f"peak memory of classify, {count:,} rows, MiB"] = peak_memory(texts, count)
+    return figures
+
+
+def register(texts: Sequence[str]) -> Any:
+    """Build a classifier and register it as the Production version."""
+    from ecomclf.classifier import Classifier
+    from ecomclf.config import ModelConfig
+    from ecomclf.model import build_model
+    from ecomclf.registry import Registry
+    from ecomclf.text import Cleaner, Vectorizer
+    from ecomclf.tracking import connect
+
+    cleaner = Cleaner(["lowercase", "punctuation"])
+    vectorizer = Vectorizer.fit(cleaner.clean(texts), max_tokens=20_000, max_length=250)
+    size = vectorizer.vocabulary_size
+    network = build_model(ModelConfig(), vocabulary_size=size, classes=4)
+    classifier = Classifier(cleaner, vectorizer, network, ["B", "C", "E", "H"])
+    tracking = connect("bench")
+    run = tracking.start_run("train", "bench", tags={})
+    registry = Registry(tracking.uri, "ecomclf")
+    registry.register(
+        run, run.log_model(classifier, {}, {}), study="bench", study_id="bench", trial=0
+    )
+    registry.promote("1", "Production")
+    return classifier
+
+
+def write_rows(path: Path, texts: Sequence[str], count: int) -> None:
+    """Write so many rows, the texts over and over."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["id", "text"])
+        writer.writerows([number, texts[number % len(texts)]] for number in range(count))
+
+
+def batch(classifier: Any, texts: Sequence[str], rows: int) -> dict[str, float]:
+    """Classify a CSV, in turns with Keras' own predict on the string model in batches of 32."""
+    import tensorflow as tf
+    from rich.console import Console
+
+    from ecomclf.classify import Columns, classify_csv
+
+    write_rows(Path("in.csv"), texts, rows)
+    model = classifier.string_model()
+    cleaned = tf.constant(classifier.cleaner.clean(texts[:KERAS_ROWS]))
+    quiet = Console(file=Path(os.devnull).open("w"))  # noqa: SIM115 - lives as long as the process
+
+    def ours() -> None:
+        classify_csv(classifier, Path("in.csv"), Path("out.csv"), Columns(), console=quiet)
+
+    def keras() -> None:
+        model.predict(cleaned, batch_size=32, verbose=0)
+
+    ours()
+    keras()
+    rates: dict[str, list[float]] = {"ours": [], "keras": []}
+    for _ in range(ROUNDS):
+        rates["ours"].append(rows / seconds(ours))
+        rates["keras"].append(len(cleaned) / seconds(keras))
+    ratio = statistics.median(a / b for a, b in zip(rates["ours"], rates["keras"], strict=True))
+    return {
+        "classify, CSV to CSV, rows a second": statistics.median(rates["ours"]),
+        "model.predict, batches of 32, rows a second": statistics.median(rates["keras"]),
+        "ratio": ratio,
+    }
+
+
+def single(classifier: Any, texts: Sequence[str]) -> dict[str, float]:
+    """Classify texts one by one, in process and over HTTP."""
+    chosen = [texts[number * 7 % len(texts)] for number in range(SINGLE)]
+    classifier.predict_probabilities(chosen[:1])
+    inside = [seconds(lambda t=text: classifier.predict_probabilities([t])) for text in chosen]
+    return {
+        "one text in process, median ms": 1000 * statistics.median(inside),
+        "one text over HTTP, median ms": 1000 * over_http(chosen),
+    }
+
+
+def over_http(texts: Sequence[str]) -> float:
+    """Give the median seconds of a request to `mlflow models serve`."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = ["-m", "mlflow", "models", "serve", "-m", "models:/ecomclf@production"]
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    server = subprocess.Popen(
+        [sys.executable, *command, "-h", "127.0.0.1", "-p", str(port), "--env-manager", "local"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=os.environ | {"PATH": path},
+    )
+
+    def ask(text: str) -> None:
+        body = json.dumps({"inputs": [text]}).encode()
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{port}/invocations", body, {"Content-Type": "application/json"}
+        )
+        urllib.request.urlopen(request, timeout=30).read()
+
+    try:
+        limit = time.monotonic() + 90
+        while True:
+            try:
+                ask("wait")
+                break
+            except OSError:
+                if time.monotonic() > limit or server.poll() is not None:
+                    raise
+                time.sleep(0.3)
+        return statistics.median(seconds(lambda t=text: ask(t)) for text in texts)
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def first_answer() -> float:
+    """Give the median seconds of `ecomclf predict` in a fresh process, imports included."""
+    command = [sys.executable, "-m", "ecomclf", "predict", "a case for a phone"]
+
+    def run() -> None:
+        subprocess.run(command, check=True, capture_output=True)
+
+    return statistics.median(seconds(run) for _ in range(ROUNDS))
+
+
+def peak_memory(texts: Sequence[str], count: int) -> float:
+    """Give the peak memory of one `ecomclf classify` process, in MiB."""
+    write_rows(Path("many.csv"), texts, count)
+    command = [sys.executable, "-m", "ecomclf", "classify", "many.csv", "done.csv", "--force"]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    if status:
+        sys.exit(f"classify ended with status {status}")
+    assert isinstance(usage, resource.struct_rusage)
+    return usage.ru_maxrss / 1024
+
+
+def seconds(function: Callable[[], object]) -> float:
+    """Time one call."""
+    start = time.perf_counter()
+    function()
+    return time.perf_counter() - start
+
+
+if __name__ == "__main__":
+    main()
