@@ -9,6 +9,8 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 MODEL ?= models:/ecomclf@production
 HOST ?= 127.0.0.1
 PORT ?= 5001
+# Rows (label, text) for `make bench`.
+DATA ?= data/ecommerceDataset.csv
 
 .PHONY: sweep test check ui serve bench lock
 
@@ -30,7 +32,7 @@ serve: .venv
 	$(BIN)/mlflow models serve --model-uri $(MODEL) --host $(HOST) --port $(PORT) --env-manager local
 
 bench: .venv
-	$(BIN)/python experiments/bench_predict.py
+	$(BIN)/python experiments/bench_predict.py --data $(DATA)
 
 # The stamp is made last: a broken install is made again.
 .venv: .venv/installed

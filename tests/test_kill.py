@@ -17,7 +17,7 @@ from ecomclf import study as studies
 
 pytestmark = pytest.mark.slow
 
-TRIALS = 5
+TRIALS = 3
 
 
 def start(config: Path, *options: str) -> "subprocess.Popen[str]":
@@ -113,47 +113,42 @@ def test_three_kills_at_random_moments_lose_nothing(tiny: Path) -> None:
     check_the_end()
 
 
-def test_a_killed_worker_is_replaced_within_the_sweep(tiny: Path) -> None:
-    """The sweep itself notices a worker's death, and tries the trial again at once."""
-    process = start(tiny)
-    wait_for(tiny, "trial", process)
-    victim = workers_of(process)[0]
-    wait_for(tiny, " finished ", process)
-    os.kill(victim if victim in workers_of(process) else workers_of(process)[0], signal.SIGKILL)
-    assert process.wait(timeout=180) == 0, printed(tiny)
-    check_the_end()
+def test_killed_workers_are_replaced_within_the_sweep(tiny: Path) -> None:
+    """The sweep itself notices a worker's death, while it starts or trains, and tries again.
 
-
-def test_a_worker_killed_while_it_starts_is_replaced(tiny: Path) -> None:
-    """However much data workers are sent, the parent does not wait for a dead one."""
+    The data are more than a pipe takes: the parent must not wait for a dead worker to read them.
+    """
     process = start(tiny, "--set", "data.sample_rows=3000 train.epochs=1")
     limit = time.monotonic() + 60
     while not workers_of(process):
         assert time.monotonic() < limit, printed(tiny)
         time.sleep(0.01)
     os.kill(workers_of(process)[0], signal.SIGKILL)
+    wait_for(tiny, " finished ", process)
+    os.kill(workers_of(process)[0], signal.SIGKILL)
     assert process.wait(timeout=180) == 0, printed(tiny)
     check_the_end()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_sweep_says_how_to_go_on(tiny: Path, number: signal.Signals) -> None:
+def test_an_interrupted_sweep_says_how_to_go_on(tiny: Path) -> None:
     """Ctrl-C or SIGTERM: exit 130, running trials KILLED, finished ones kept, then continued.
 
     As in a terminal every process gets the signal, and as under `mlflow run` more than once.
     """
-    process = start(tiny)
-    wait_for(tiny, " finished ", process)
-    for _ in range(3):
-        os.killpg(process.pid, number)
-        time.sleep(0.1)
-    assert process.wait(timeout=30) == 130
-    assert "trials done, all kept; run the same command again to go on" in printed(tiny)
-    assert "Traceback" not in printed(tiny)
-    assert {run.info.status for run in runs("sweep")} == {"KILLED"}
-    states = [run.info.status for run in runs("trial")]
-    assert "RUNNING" not in states
-    assert "FINISHED" in states
+    for count, number in enumerate((signal.SIGINT, signal.SIGTERM), start=1):
+        process = start(tiny)
+        wait_for(tiny, " finished ", process, count)
+        for _ in range(3):
+            os.killpg(process.pid, number)
+            time.sleep(0.1)
+        assert process.wait(timeout=30) == 130
+        said = "trials done, all kept; run the same command again to go on"
+        assert printed(tiny).count(said) == count
+        assert "Traceback" not in printed(tiny)
+        assert {run.info.status for run in runs("sweep")} == {"KILLED"}
+        states = [run.info.status for run in runs("trial")]
+        assert "RUNNING" not in states
+        assert states.count("FINISHED") >= count
     assert start(tiny).wait(timeout=180) == 0, printed(tiny)
     check_the_end()
 
@@ -166,6 +161,6 @@ def test_an_interrupt_while_workers_start_is_quiet(tiny: Path) -> None:
     os.killpg(process.pid, signal.SIGINT)
     assert process.wait(timeout=30) == 130
     time.sleep(1)
-    assert printed(tiny).splitlines()[-1].startswith("ecomclf: interrupted with 0 of 5 trials")
+    assert printed(tiny).splitlines()[-1].startswith("ecomclf: interrupted with 0 of 3 trials")
     assert "Traceback" not in printed(tiny)
     assert "Fatal" not in printed(tiny)

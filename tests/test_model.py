@@ -173,22 +173,26 @@ def test_missing_and_damaged_files_are_refused(
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("pooling", ["last", "mean_max", "attention"])
-def test_a_saved_model_loads_where_the_package_is_unknown(tmp_path: Path, pooling: str) -> None:
-    """A fresh interpreter that cannot import this package reads `model.keras` and agrees."""
-    classifier = small_classifier(pooling=pooling, layers=2, dense_units=5)
-    classifier.save(tmp_path)
+def test_saved_models_load_where_the_package_is_unknown(tmp_path: Path) -> None:
+    """A fresh interpreter that cannot import this package reads each `model.keras` and agrees."""
+    classifiers = {
+        pooling: small_classifier(pooling=pooling, layers=2, dense_units=5)
+        for pooling in ("last", "mean_max", "attention")
+    }
+    for pooling, classifier in classifiers.items():
+        classifier.save(tmp_path / pooling)
     script = """if True:
         import sys
         sys.modules["ecomclf"] = None  # importing it raises
         import json, keras, tensorflow as tf
-        model = keras.models.load_model("model.keras")
-        print(json.dumps(model(tf.constant(["case for phone", ""])).numpy().tolist()))
+        texts = tf.constant(["case for phone", ""])
+        for pooling in sys.argv[1:]:
+            model = keras.models.load_model(pooling + "/model.keras")
+            print(json.dumps(model(texts).numpy().tolist()))
     """
-    done = subprocess.run(
-        [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
+    command = [sys.executable, "-c", script, *classifiers]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    answers = np.array(json.loads(done.stdout))
-    expected = classifier.predict_probabilities(["case for phone", ""])
-    np.testing.assert_allclose(answers, expected, atol=1e-5)
+    for line, classifier in zip(done.stdout.splitlines(), classifiers.values(), strict=True):
+        expected = classifier.predict_probabilities(["case for phone", ""])
+        np.testing.assert_allclose(np.array(json.loads(line)), expected, atol=1e-5)

@@ -50,9 +50,12 @@ class Server:
 
     def check(self, texts: list[str], body: object) -> None:
         """Check that a request is answered as the classifier answers."""
+        self.compare(self.classifier.predict_probabilities(texts), body)
+
+    def compare(self, expected: np.ndarray, body: object) -> None:
+        """Check that a request is answered with these probabilities."""
         status, answer = self.post(body)
         assert status == 200, answer
-        expected = self.classifier.predict_probabilities(texts)
         got = [
             [row[f"probability.{name}"] for name in self.classifier.classes]
             for row in answer["predictions"]
@@ -129,9 +132,12 @@ def test_the_model_answers_over_http(server: Server) -> None:
         assert 400 <= status < 500, (bad, answer)
         assert answer
 
+    burst = [" ".join(["phone", "case", "for"][: 1 + n % 3]) + f" {n % 7}" for n in range(21)]
+    expected = server.classifier.predict_probabilities(burst)
+
     def ask(number: int) -> None:
-        text = " ".join(["phone", "case", "for"][: 1 + number % 3]) + f" {number % 7}"
-        server.check([text], {"inputs": [text]})
+        at = number % len(burst)
+        server.compare(expected[at : at + 1], {"inputs": [burst[at]]})
 
     with ThreadPoolExecutor(CLIENTS) as clients:
         assert len(list(clients.map(ask, range(REQUESTS)))) == REQUESTS

@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from ecomclf.errors import StudyError, SweepFailedError
 from ecomclf.split import split_rows
 from ecomclf.tracking import STUDY, STUDY_ID, TRIAL, connect
 from ecomclf.worker import Started, TrialTask
+from tests.conftest import TINY
 
 pytestmark = pytest.mark.slow
 
@@ -74,16 +76,16 @@ def test_a_sweep_records_its_trials_its_winner_and_one_version(tiny: Path) -> No
 
     The same command again changes nothing; a higher total continues the study.
     """
-    sweep = planned(load_config(tiny, ["sweep.keep_models=1"]), trials=3)
+    sweep = planned(load_config(tiny, ["sweep.keep_models=1"]), trials=2)
     output = run(sweep)
     (parent,) = runs("sweep")
     trials = runs("trial")
     study = open_study(sweep)
 
     assert parent.info.status == "FINISHED"
-    assert [trial.info.status for trial in trials] == ["FINISHED"] * 3
+    assert [trial.info.status for trial in trials] == ["FINISHED"] * 2
     assert {trial.data.tags["mlflow.parentRunId"] for trial in trials} == {parent.info.run_id}
-    assert {int(trial.data.tags["ecomclf.trial"]) for trial in trials} == {0, 1, 2}
+    assert {int(trial.data.tags["ecomclf.trial"]) for trial in trials} == {0, 1}
     for trial in trials:
         number = int(trial.data.tags["ecomclf.trial"])
         params = study.trials[number].params
@@ -124,19 +126,19 @@ def test_a_sweep_records_its_trials_its_winner_and_one_version(tiny: Path) -> No
         for label, answer in zip(sweep.split.test.labels, answers["label"], strict=True)
     ]
     assert sum(right) / len(right) == pytest.approx(parent.data.metrics["test_accuracy"])
-    assert output.count(" finished val_f1_macro ") == 3
+    assert output.count(" finished val_f1_macro ") == 2
 
     again = run(sweep)
     assert "nothing to do" in again
     assert len(runs("sweep")) == 1
     assert len(mlflow.MlflowClient().search_model_versions("name = 'ecomclf'")) == 1
 
-    run(planned(sweep.config, trials=4))
+    run(planned(sweep.config, trials=3))
     first, second = runs("sweep")
-    assert len(runs("trial")) == 4
+    assert len(runs("trial")) == 3
     assert second.info.status == "FINISHED"
     table = read_artifact(second, "leaderboard.json")
-    assert len(table["data"]) == 4
+    assert len(table["data"]) == 3
     same_winner = first.data.tags["winner_trial"] == second.data.tags["winner_trial"]
     versions = mlflow.MlflowClient().search_model_versions("name = 'ecomclf'")
     assert len(versions) == (1 if same_winner else 2)
@@ -223,14 +225,37 @@ def test_a_trial_told_before_anothers_death_is_counted_once(tiny: Path) -> None:
     assert studies.counted(study) == 3
 
 
-def test_a_study_of_a_name_that_was_there_before_is_its_own(tiny: Path) -> None:
+@pytest.fixture(scope="module")
+def finished_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which a sweep of one trial was run."""
+    folder = tmp_path_factory.mktemp("finished")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder}/mlflow.db")
+        (folder / "tiny.yaml").write_text(TINY)
+        run(planned(load_config("tiny.yaml", ["train.epochs=1"]), trials=1))
+    shutil.copytree(folder, folder.with_name("kept"))
+    return folder
+
+
+@pytest.fixture
+def finished(finished_once: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> sweeps.Sweep:
+    """That sweep as it was left, its folder worked in: MLflow knows artifacts by their full path."""
+    shutil.rmtree(finished_once)
+    shutil.copytree(finished_once.with_name("kept"), finished_once)
+    monkeypatch.chdir(finished_once)
+    # MLflow keeps a database open: each test has its own copy.
+    shutil.move("mlflow.db", tmp_path)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
+    return planned(load_config("tiny.yaml", ["train.epochs=1"]), trials=1)
+
+
+def test_a_study_of_a_name_that_was_there_before_is_its_own(finished: sweeps.Sweep) -> None:
     """With the journal removed a study of the same name starts anew, and judges its own trials."""
-    config = load_config(tiny, ["train.epochs=1"])
-    run(planned(config, trials=1))
     (old,) = runs("trial")
     for journal in Path("mlruns/studies").iterdir():
         journal.unlink()
-    run(planned(config.with_values({"sweep.seed": 5}), trials=1))
+    run(planned(finished.config.with_values({"sweep.seed": 5}), trials=1))
     _, parent = runs("sweep")
     (new,) = [trial for trial in runs("trial") if trial.info.run_id != old.info.run_id]
     assert parent.data.tags["winner_run"] == new.info.run_id
@@ -240,44 +265,38 @@ def test_a_study_of_a_name_that_was_there_before_is_its_own(tiny: Path) -> None:
 
 
 def test_a_study_whose_runs_are_elsewhere_is_refused(
-    tiny: Path, monkeypatch: pytest.MonkeyPatch
+    finished: sweeps.Sweep, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another MLflow store holds none of the runs: one line that says so, and no new run."""
-    config = load_config(tiny, ["train.epochs=1"])
-    run(planned(config, trials=1))
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tiny.parent}/other.db")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{Path.cwd()}/other.db")
     for trials in (1, 2):
         with pytest.raises(StudyError, match=r"not in the MLflow store sqlite:.*other\.db: 1"):
-            run(planned(config, trials=trials))
+            run(planned(finished.config, trials=trials))
     assert runs("sweep") == []
 
 
-def test_a_parent_killed_at_the_very_end_is_not_left_running(tiny: Path) -> None:
+def test_a_parent_killed_at_the_very_end_is_not_left_running(finished: sweeps.Sweep) -> None:
     """Killed after judging and before it was closed, the next sweep closes and continues it."""
-    sweep = planned(load_config(tiny, ["train.epochs=1"]), trials=1)
-    run(sweep)
     (first,) = runs("sweep")
-    study = open_study(sweep)
     mlflow.MlflowClient().update_run(first.info.run_id, "RUNNING")
-    run(sweep)
+    assert "nothing to do" in run(finished)
     assert runs("sweep")[0].info.status == "KILLED"
-    study.set_user_attr(studies.JUDGED, 0)
-    run(sweep)
+    open_study(finished).set_user_attr(studies.JUDGED, 0)
+    run(finished)
     first, second = runs("sweep")
     assert (first.info.status, second.info.status) == ("KILLED", "FINISHED")
     assert first.data.tags["continued_by"] == second.info.run_id
     assert len(mlflow.MlflowClient().search_model_versions("name = 'ecomclf'")) == 1
 
 
-def test_a_study_in_a_database_is_run_and_resumed(tiny: Path) -> None:
+def test_a_study_in_a_database_is_run_and_known_again(tiny: Path) -> None:
     """`--storage` keeps the study in a database of its own instead of the journal."""
     storage = f"sqlite:///{tiny.parent}/study.db"
     config = load_config(tiny, ["train.epochs=1", "sweep.seed=123456"])
-    for trials in (1, 2):
-        sweep = sweeps.Sweep(**{**vars(planned(config, trials=trials)), "storage": storage})
-        output = io.StringIO()
-        sweeps.run_sweep(sweep, Console(file=output))
-    assert len(runs("trial")) == 2
+    sweep = sweeps.Sweep(**{**vars(planned(config, trials=1)), "storage": storage})
+    assert "nothing to do" not in run(sweep)
+    assert "nothing to do" in run(sweep)
+    assert [trial.info.status for trial in runs("trial")] == ["FINISHED"]
     assert not list(Path("mlruns/studies").glob("*.journal"))
 
 
@@ -303,8 +322,8 @@ def test_a_sweep_without_a_completed_trial_fails(tiny: Path) -> None:
     config = load_config(
         tiny, ["sweep.space.train.learning_rate={type: choice, values: [1.0e+38]}"]
     )
-    with pytest.raises(SweepFailedError, match=r"none of the 2 trials .* was completed"):
-        run(planned(config, trials=2))
+    with pytest.raises(SweepFailedError, match=r"none of the 1 trials .* was completed"):
+        run(planned(config, trials=1))
     (parent,) = runs("sweep")
     assert parent.info.status == "FAILED"
     assert {trial.info.status for trial in runs("trial")} == {"FAILED"}
