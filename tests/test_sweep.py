@@ -240,7 +240,7 @@ def finished_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def finished(finished_once: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> sweeps.Sweep:
-    """That sweep as it was left, its folder worked in: MLflow knows artifacts by their full path."""
+    """That sweep as it was left, worked on in its folder: artifacts are known by full path."""
     shutil.rmtree(finished_once)
     shutil.copytree(finished_once.with_name("kept"), finished_once)
     monkeypatch.chdir(finished_once)
