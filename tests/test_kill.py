@@ -103,7 +103,7 @@ def test_three_kills_at_random_moments_lose_nothing(tiny: Path) -> None:
     for _ in range(3):
         if process.poll() is not None:
             process = start(tiny)
-        time.sleep(generator.uniform(3, 14))
+        time.sleep(generator.uniform(2, 11))
         victims = [process.pid, *workers_of(process)]
         os.kill(generator.choice(victims), signal.SIGKILL)
         time.sleep(1)

@@ -182,15 +182,20 @@ def test_pruned_failed_and_finished_trials_are_told_apart(tiny: Path) -> None:
     assert "nothing to do" in run(sweep)
 
 
-def test_parameters_that_keep_killing_workers_fail(tiny: Path) -> None:
-    """After three deaths a trial is FAILED and counts, and the sweep goes on."""
-    sweep = planned(load_config(tiny), trials=2)
+def test_a_sweep_without_a_completed_trial_fails(tiny: Path) -> None:
+    """When every trial fails, so does the sweep, and nothing is registered.
+
+    Here the trial fails because workers died with its parameters three times.
+    """
+    sweep = planned(load_config(tiny), trials=1)
     open_study(sweep).enqueue_trial({}, user_attrs={studies.ATTEMPT: 4})
-    run(sweep)
-    assert sorted(trial.info.status for trial in runs("trial")) == ["FAILED", "FINISHED"]
-    (failed,) = [trial for trial in runs("trial") if trial.info.status == "FAILED"]
+    with pytest.raises(SweepFailedError, match=r"none of the 1 trials .* was completed"):
+        run(sweep)
+    (failed,), (parent,) = runs("trial"), runs("sweep")
+    assert (failed.info.status, parent.info.status) == ("FAILED", "FAILED")
     error = mlflow.artifacts.load_text(f"{failed.info.artifact_uri}/error.txt")
     assert "workers died with these parameters 3 times" in error
+    assert not mlflow.MlflowClient().search_registered_models()
 
 
 def test_a_trial_told_before_anothers_death_is_counted_once(tiny: Path) -> None:
@@ -315,19 +320,6 @@ def test_half_written_ends_of_trials_are_completed(tiny: Path) -> None:
     assert [trial.state.name for trial in study.trials] == ["PRUNED", "FAIL"]
     assert studies.counted(study) == 2
     assert [trial.info.status for trial in runs("trial")] == ["KILLED", "FAILED"]
-
-
-def test_a_sweep_without_a_completed_trial_fails(tiny: Path) -> None:
-    """When every trial fails, so does the sweep, and nothing is registered."""
-    config = load_config(
-        tiny, ["sweep.space.train.learning_rate={type: choice, values: [1.0e+38]}"]
-    )
-    with pytest.raises(SweepFailedError, match=r"none of the 1 trials .* was completed"):
-        run(planned(config, trials=1))
-    (parent,) = runs("sweep")
-    assert parent.info.status == "FAILED"
-    assert {trial.info.status for trial in runs("trial")} == {"FAILED"}
-    assert not mlflow.MlflowClient().search_registered_models()
 
 
 def test_a_named_study_with_other_settings_leaves_no_run(tiny: Path) -> None:
