@@ -4,6 +4,7 @@ Prediction goes through here everywhere, in evaluation as in serving, so the two
 This module needs no config: what a classifier must know travels with it.
 """
 
+import functools
 import hashlib
 import json
 from collections.abc import Callable, Sequence
@@ -21,6 +22,9 @@ from ecomclf.text import Cleaner, Ids, Vectorizer
 MODEL_FILE = "model.keras"
 ABOUT_FILE = "classifier.json"
 DEFAULT_THRESHOLD = 0.5
+
+# So many texts at once are not worth sorting by length.
+_FEW = 4
 
 
 class Classifier:
@@ -47,15 +51,23 @@ class Classifier:
         self.classes = tuple(classes)
         self.text_columns = tuple(text_columns)
         self.threshold = threshold
-        self._predict = _traced_once(network)
+        self._predict = _traced_once(network, ((None, None), "int32"))
 
     def predict_probabilities(self, texts: Sequence[str]) -> np.ndarray:
         """Classify texts as they come, "" included; float32 [texts, classes], in their order."""
-        return self.predict_encoded(self.vectorizer.encode(self.cleaner.clean(texts)))
+        cleaned = self.cleaner.clean(texts)
+        if 0 < len(cleaned) <= _FEW:
+            return self._predict_few(self.vectorizer.cut(cleaned))
+        return self.predict_encoded(self.vectorizer.encode(cleaned))
 
     def predict_encoded(self, ids: Ids) -> np.ndarray:
         """Classify texts that are cleaned and encoded already; float32 [texts, classes]."""
         return predict_probabilities(self._predict, ids, classes=len(self.classes))
+
+    @functools.cached_property
+    def _predict_few(self) -> Callable[[Any], np.ndarray]:
+        # One graph from strings on: called by itself, the vectorizer costs as much as the network.
+        return _traced_once(self.string_model(), ((None,), "string"))
 
     def string_model(self) -> keras.Model:
         """Give one Keras model: tf.string [batch] of cleaned texts → float32 [batch, classes]."""
@@ -140,13 +152,15 @@ def _require(fits: bool, folder: Path, found: str) -> None:
         )
 
 
-def _traced_once(network: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
-    """Compile a network's prediction for batches of any shape.
+def _traced_once(
+    model: keras.Model, inputs: tuple[tuple[int | None, ...], str]
+) -> Callable[[Any], np.ndarray]:
+    """Compile a model's prediction for batches of any size; `inputs` are their shape and dtype.
 
     `Model.predict_on_batch` traces anew for one batch shape after the other.
     """
     import tensorflow as tf
 
-    shape = tf.TensorSpec((None, None), tf.int32)
-    predict = tf.function(lambda ids: network(ids, training=False), input_signature=[shape])
-    return lambda ids: predict(ids).numpy()
+    signature = [tf.TensorSpec(*inputs)]
+    predict = tf.function(lambda batch: model(batch, training=False), input_signature=signature)
+    return lambda batch: predict(tf.constant(batch)).numpy()

@@ -168,15 +168,17 @@ class Vectorizer:
         """Give the number of ids in use, padding and the unknown token included."""
         return int(self.layer.vocabulary_size())
 
+    def cut(self, texts: Sequence[str]) -> list[str]:
+        """Cut cleaned texts at `max_length` tokens: one long text must not widen a padded array."""
+        return [" ".join(text.split(maxsplit=self.max_length)[: self.max_length]) for text in texts]
+
     def encode(self, texts: Sequence[str]) -> Ids:
         """Turn cleaned texts into ids, each cut at `max_length` tokens."""
         import tensorflow as tf
 
         values, lengths = [np.zeros(0, np.int32)], [np.zeros(1, np.int64)]
         for start in range(0, len(texts), _CHUNK):
-            # Cut before, so that one long text does not widen the padded array.
-            cut = [" ".join(text.split()[: self.max_length]) for text in texts[start:][:_CHUNK]]
-            ids = np.asarray(self.layer(tf.constant(cut)))
+            ids = np.asarray(self.layer(tf.constant(self.cut(texts[start : start + _CHUNK]))))
             real = ids != PADDING_ID
             values.append(ids[real].astype(np.int32))
             lengths.append(real.sum(axis=1))

@@ -18,6 +18,7 @@ from ecomclf.config import Config, load_config
 from ecomclf.data import load
 from ecomclf.engine import Died, Finished, Message
 from ecomclf.errors import StudyError, SweepFailedError
+from ecomclf.registry import Registry
 from ecomclf.split import split_rows
 from ecomclf.tracking import STUDY, STUDY_ID, TRIAL, connect
 from ecomclf.worker import Started, TrialTask
@@ -120,6 +121,9 @@ def test_a_sweep_records_its_trials_its_winner_and_one_version(tiny: Path) -> No
 
     (version,) = mlflow.MlflowClient().search_model_versions("name = 'ecomclf'")
     assert version.run_id == parent.info.run_id
+    assert (version.current_stage, version.tags["gate"]) == ("Staging", "passed")
+    assert version.description.startswith("**Gate:** passed: accuracy ")
+    assert sweep.split.fingerprint in version.description
     answers = mlflow.pyfunc.load_model("models:/ecomclf/1").predict(list(sweep.split.test.texts))
     right = [
         sweep.split.classes[label] == answer
@@ -256,17 +260,27 @@ def finished(finished_once: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_study_of_a_name_that_was_there_before_is_its_own(finished: sweeps.Sweep) -> None:
-    """With the journal removed a study of the same name starts anew, and judges its own trials."""
+    """With the journal removed a study of the same name starts anew, and judges its own trials.
+
+    Its winner is held against the version in Production.
+    """
     (old,) = runs("trial")
     for journal in Path("mlruns/studies").iterdir():
         journal.unlink()
-    run(planned(finished.config.with_values({"sweep.seed": 5}), trials=1))
+    registry = Registry(mlflow.get_tracking_uri(), "ecomclf")
+    registry.promote("1", "Production")
+    changed = {"sweep.seed": 5, "registry.min_common_rows": 10}
+    run(planned(finished.config.with_values(changed), trials=1))
     _, parent = runs("sweep")
     (new,) = [trial for trial in runs("trial") if trial.info.run_id != old.info.run_id]
     assert parent.data.tags["winner_run"] == new.info.run_id
     assert len(read_artifact(parent, "leaderboard.json")["data"]) == 1
     assert old.data.tags["mlflow.parentRunId"] != parent.info.run_id
-    assert len(mlflow.MlflowClient().search_model_versions("name = 'ecomclf'")) == 2
+    # Both were judged on the same test rows, which neither has learned from.
+    second, _ = registry.versions()
+    rows = len(finished.split.test)
+    assert f"of version 1 on {rows} test rows that neither saw" in second.tags["champion"]
+    assert (second.tags["gate"] == "passed") == (second.current_stage == "Staging")
 
 
 def test_a_study_whose_runs_are_elsewhere_is_refused(
