@@ -16,6 +16,9 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 from ecomclf.errors import ConfigError
 from ecomclf.space import Dimension, Section
 
+# What may name a config, a study and a registered model: it becomes part of paths and addresses.
+NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
+
 Scalar = bool | int | float | str | None
 
 CleaningStep = Literal[
@@ -133,7 +136,7 @@ class RegistryConfig(Section):
     are not compared, and the version goes to Staging at most.
     """
 
-    model: str = Field("ecomclf", pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
+    model: str = Field("ecomclf", pattern=NAME)
     min_accuracy: float | None = Field(None, ge=0, le=1)
     min_f1_macro: float | None = Field(None, ge=0, le=1)
     stage: Literal["Staging", "Production"] = "Staging"
@@ -143,7 +146,7 @@ class RegistryConfig(Section):
 class Config(Section):
     """Everything a sweep or a single training needs to know."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
+    name: str = Field(pattern=NAME)
     seed: int = Field(0, ge=0, lt=2**32)
     data: DataConfig = DataConfig()
     text: TextConfig = TextConfig()

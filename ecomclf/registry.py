@@ -37,6 +37,11 @@ CONFIG_FILE = "config.yaml"
 REPORT_FILE = "report.json"
 SAMPLES_FILE = "samples.json"
 
+# Tags of a version: what the gate said, and against whom.
+GATE = "gate"
+GATE_REASON = "gate_reason"
+CHAMPION = "champion"
+
 _MOVE = "move."
 
 

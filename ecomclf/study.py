@@ -29,7 +29,7 @@ from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
-from ecomclf.config import Config, Scalar, SweepConfig
+from ecomclf.config import NAME, Config, Scalar, SweepConfig
 from ecomclf.errors import StudyError
 from ecomclf.space import Choice, Dimension, IntRange
 
@@ -77,7 +77,7 @@ def require_study_name(name: str) -> None:
         StudyError: it holds other characters than letters, digits, `_`, `.` and `-`.
 
     """
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
+    if not re.fullmatch(NAME, name):
         raise StudyError(
             f"a study's name must be of letters, digits, '_', '.' and '-' but got {name!r}"
         )
@@ -223,6 +223,11 @@ def free_ordinal(study: optuna.Study, taken: Collection[int]) -> int:
 def running(study: optuna.Study) -> list[FrozenTrial]:
     """Give the trials that are running, or whose worker was killed."""
     return study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+
+
+def complete(study: optuna.Study) -> list[FrozenTrial]:
+    """Give the trials that were trained to their end."""
+    return study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
 
 
 def enqueue_retries(study: optuna.Study, *, after_death: bool = False) -> None:

@@ -203,7 +203,7 @@ def _run(
     console.print(f"baseline: {validation.summary('validation')}", soft_wrap=True)
 
     _Trials(sweep, study, tracking, parent, console).run()
-    if not study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
+    if not studies.complete(study):
         raise SweepFailedError(
             f"none of the {sweep.trials} trials of the study {sweep.study_name} was completed; "
             "the failed runs hold their traceback in error.txt"
@@ -245,7 +245,7 @@ class _Trials:
             workers=sweep.workers,
             monitor=sweep.config.train.monitor,
         )
-        if study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
+        if studies.complete(study):
             self._display.best_so_far(study.best_value, study.best_trial.number)
 
     def run(self) -> None:

@@ -11,7 +11,7 @@ import mlflow
 import pandas as pd
 from mlflow.entities.model_registry import ModelVersion
 
-from ecomclf.registry import CONFIG_FILE, REPORT_FILE, SAMPLES_FILE, Registry
+from ecomclf.registry import CONFIG_FILE, GATE_REASON, REPORT_FILE, SAMPLES_FILE, Registry
 from ecomclf.tracking import STUDY, TRIAL
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def version_table(registry: Registry) -> pd.DataFrame:
                 "test_f1_weighted": metrics.get("test_f1_weighted"),
                 "test_f1_macro": metrics.get("test_f1_macro"),
                 "baseline_test_f1_weighted": metrics.get("baseline_test_f1_weighted"),
-                "gate": version.tags.get("gate_reason"),
+                "gate": version.tags.get(GATE_REASON),
             }
         )
     return pd.DataFrame(rows)

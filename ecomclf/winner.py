@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import optuna
 from mlflow.entities.model_registry import ModelVersion
-from optuna.trial import TrialState
 
 from ecomclf.baseline import Baseline
 from ecomclf.card import model_card
@@ -23,19 +22,22 @@ from ecomclf.gate import Champion, Comparison, Label, Verdict, compare, judge
 from ecomclf.groups import group_keys
 from ecomclf.leaderboard import leaderboard
 from ecomclf.plots import confusion_figure
-from ecomclf.registry import CONFIG_FILE, REPORT_FILE, SAMPLES_FILE, Registry
+from ecomclf.registry import (
+    CHAMPION,
+    CONFIG_FILE,
+    GATE,
+    GATE_REASON,
+    REPORT_FILE,
+    SAMPLES_FILE,
+    Registry,
+)
 from ecomclf.split import Split
 from ecomclf.startup import start_tensorflow
-from ecomclf.study import ID, chosen_values
+from ecomclf.study import ID, chosen_values, complete
 from ecomclf.tracking import CLASSIFIER_FOLDER, Run, Tracking
 
 if TYPE_CHECKING:
     from ecomclf.classifier import Classifier
-
-# Tags of a version.
-GATE = "gate"
-GATE_REASON = "gate_reason"
-CHAMPION = "champion"
 
 _SAMPLES = 10
 
@@ -65,7 +67,8 @@ def judge_winner(
     start_tensorflow()
     from ecomclf.classifier import Classifier
 
-    number = study.best_trial.number
+    best = study.best_trial
+    number = best.number
     study_id = study.user_attrs[ID]
     run = tracking.trial_runs(study_id)[number]
     with tempfile.TemporaryDirectory() as folder:
@@ -83,7 +86,7 @@ def judge_winner(
     parent.log_figure(confusion_figure(report, "test rows"), "confusion_matrix.png")
     parent.log_table(leaderboard(tracking, study.study_name)[1], "leaderboard.json")
 
-    winning = config.with_values(chosen_values(config.sweep.space, study.best_trial.params))
+    winning = config.with_values(chosen_values(config.sweep.space, best.params))
     registry = Registry(tracking.uri, config.registry.model)
     version = registry.find(study_id=study_id, trial=number)
     if version is None:
@@ -119,7 +122,8 @@ def _compare_with_champion(
     registry: Registry, challenger: "Classifier", split: Split, config: Config
 ) -> Comparison | None:
     """Hold the challenger against the version in Production, where there is one."""
-    from ecomclf import flavor
+    from ecomclf.classifier import Classifier
+    from ecomclf.flavor import GROUP_KEYS_FILE
 
     number = registry.aliases().get("Production")
     if number is None:
@@ -127,9 +131,9 @@ def _compare_with_champion(
     version = registry.resolve(version=number)
     with tempfile.TemporaryDirectory() as folder:
         files = registry.download(version, Path(folder))
-        with np.load(files / flavor.GROUP_KEYS_FILE, allow_pickle=False) as keys:
+        with np.load(files / GROUP_KEYS_FILE, allow_pickle=False) as keys:
             seen = np.union1d(keys["train"], keys["validation"])
-    champion = Champion(number, _labelling(registry.load(version)), seen)
+        champion = Champion(number, _labelling(Classifier.load(files)), seen)
     return compare(
         _labelling(challenger),
         champion,
@@ -163,8 +167,7 @@ def _pass_gate(
 
 def keep_best_models(study: optuna.Study, tracking: Tracking, count: int) -> None:
     """Remove the saved classifiers of all but the best trials."""
-    complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-    ranked = sorted(complete, key=lambda trial: (-(trial.value or 0.0), trial.number))
+    ranked = sorted(complete(study), key=lambda trial: (-(trial.value or 0.0), trial.number))
     kept = {trial.number for trial in ranked[:count]}
     for number, run in tracking.trial_runs(study.user_attrs[ID]).items():
         if number not in kept:
