@@ -1,16 +1,16 @@
 """A CSV in, a CSV out, in chunks: the bytes of each row are kept, its answer is added to them."""
 
-import csv
 import gzip
 import os
 import time
-import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, Protocol, Self, cast
+from typing import BinaryIO, Protocol, cast
 
 import numpy as np
 from rich.console import Console
@@ -18,20 +18,13 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.text import Text
 
 from ecomclf.errors import DataError, JobError, RequestError
+from ecomclf.rows import Row, open_rows
 
 ANSWERS = ("label", "confidence", "needs_review")
 
-# A quote that is never closed makes one row of all that follows, and csv takes four bytes a letter.
-_LARGEST_ROW = 16 * 2**20
 # Rows may be texts of a megabyte each: a chunk is bounded in bytes too.
 _CHUNK_BYTES = 8 * 2**20
 _LINE_END = b"\r\n"
-_UNCLOSED = "a quote is opened and never closed"
-# What csv says, in words for those who have only the file before them.
-_REASONS = {
-    "unexpected end of data": _UNCLOSED,
-    "',' expected after '\"'": "a closing quote is followed by something else than a comma",
-}
 
 
 class Predictor(Protocol):
@@ -68,15 +61,6 @@ class Summary:
     seconds: float
 
 
-class _Row(NamedTuple):
-    """A row as it stands in the file from `line` on; `wrong` says why it cannot be used."""
-
-    line: int
-    raw: bytes
-    cells: list[str]
-    wrong: str
-
-
 def check_request(source: Path, target: Path, rejects: Path | None, *, force: bool) -> None:
     """Check the files of a job before anything is read or loaded.
 
@@ -108,13 +92,15 @@ def classify_csv(
     *,
     rejects: Path | None = None,
     console: Console,
-    chunk_rows: int = 4096,
+    chunk_rows: int = 8192,
+    threads: int = 1,
 ) -> Summary:
     """Copy a CSV file, adding `label`, `confidence` and `needs_review` to each row.
 
     Names that end in .gz are packed files. An empty line is no row, except in a file of one column,
     where it is an empty text. After a quote in the wrong place, reading goes on at the next line.
-    `target` and `rejects` replace what is there, once they are complete.
+    `target` and `rejects` replace what is there, once they are complete. So many `threads` classify
+    a chunk each; the rows keep their order.
 
     Raises:
         DataError: the input is no CSV with such columns, or has no rows, or has a broken row and
@@ -124,16 +110,17 @@ def classify_csv(
     """
     try:
         with (
-            _open_lines(source) as lines,
+            open_rows(source) as rows,
             _written_whole(target) as output,
             _written_whole(rejects) if rejects else nullcontext() as aside,
             _progress(console) as progress,
         ):
             job = _Job(classifier, source, output, aside)
-            task = progress.add_task("", total=lines.size, job=job)
-            for chunk in _chunks(job.begin(_read_rows(lines), columns), chunk_rows):
-                job.write(chunk)
-                progress.update(task, completed=lines.position())
+            task = progress.add_task("", total=rows.size, job=job)
+            chunks = _chunks(job.begin(rows, columns), chunk_rows)
+            for chunk, probabilities in _answered(chunks, job.predict, threads):
+                job.write(chunk, probabilities)
+                progress.update(task, completed=rows.position())
             if not job.rows + job.rejected:
                 raise DataError(f"{source} has no rows; it needs at least one below the header")
     except OSError as error:
@@ -144,66 +131,6 @@ def classify_csv(
     line = f"{target}: {job}; to review: {job.review:,}{broken if rejects else ''}"
     console.print(Text(line), soft_wrap=True)
     return job.summary()
-
-
-class _Lines:
-    """The lines of a file as text; keeps the bytes of the row that csv is reading.
-
-    `wrong` says which bytes of that row are no text.
-    """
-
-    def __init__(self, file: BinaryIO, source: Path) -> None:
-        self._file = file
-        self._source = source
-        packed = source.suffix == ".gz"
-        self._stream = cast(BinaryIO, gzip.GzipFile(fileobj=file)) if packed else file
-        self.size = os.fstat(file.fileno()).st_size or None
-        self.number = 0
-        self.begin_row()
-
-    def begin_row(self) -> None:
-        self.raw: list[bytes] = []
-        self.wrong = ""
-        self._room = _LARGEST_ROW
-
-    def position(self) -> int:
-        """Give how many bytes of the file, packed as it is, have been read."""
-        return self._file.tell() if self._file.seekable() else 0
-
-    def __iter__(self) -> Self:
-        return self
-
-    def __next__(self) -> str:
-        raw = self._read_line()
-        if not raw:
-            raise StopIteration
-        self.number += 1
-        self.raw.append(raw)
-        self._room -= len(raw)
-        if self._room < 0:
-            raise csv.Error(f"{_UNCLOSED} within {_LARGEST_ROW:,} bytes")
-        if b"\0" in raw:
-            self.wrong = f"there is a zero byte in line {self.number}"
-        try:
-            return raw.decode("utf-8-sig" if self.number == 1 else "utf-8")
-        except UnicodeDecodeError as error:
-            byte = error.object[error.start]
-            self.wrong = f"byte 0x{byte:02x} in line {self.number} is not UTF-8"
-            return raw.decode(errors="replace")
-
-    def _read_line(self) -> bytes:
-        try:
-            raw = self._stream.readline(_LARGEST_ROW + 1)
-        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-            raise DataError(
-                f"{self._source} is not a whole gzip file: {error}; compress it again"
-            ) from error
-        except OSError as error:
-            raise DataError(f"cannot read {self._source}: {error.strerror}") from error
-        if len(raw) > _LARGEST_ROW:
-            problem = f"line {self.number + 1} is longer than {_LARGEST_ROW:,} bytes"
-            raise DataError(f"{self._source}: {problem}; give a CSV file with shorter lines")
-        return raw
 
 
 class _Job:
@@ -229,7 +156,7 @@ class _Job:
         seconds = time.perf_counter() - self._started
         return Summary(self.rows, self.rejected, self.review, seconds)
 
-    def begin(self, rows: Iterator[_Row], columns: Columns) -> Iterator[_Row]:
+    def begin(self, rows: Iterator[Row], columns: Columns) -> Iterator[Row]:
         """Learn the columns from the first row, and give the rows to classify."""
         first = next((row for row in rows if row.cells or row.wrong), None)
         if first is None:
@@ -248,10 +175,12 @@ class _Job:
         self._at = _text_positions(names, columns, self._classifier, self._source)
         return self._sound(rows, len(names))
 
-    def write(self, chunk: Sequence[_Row]) -> None:
-        """Classify rows, and write them as they were read with their answers."""
-        texts = [_text(row.cells, self._at) for row in chunk]
-        probabilities = self._classifier.predict_probabilities(texts)
+    def predict(self, chunk: Sequence[Row]) -> np.ndarray:
+        """Classify rows; float32 [rows, classes]."""
+        return self._classifier.predict_probabilities([_text(row.cells, self._at) for row in chunk])
+
+    def write(self, chunk: Sequence[Row], probabilities: np.ndarray) -> None:
+        """Write rows as they were read, with their answers."""
         best, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
         review = confidence < self._classifier.threshold
         for row, label, sure, unsure in zip(chunk, best, confidence.tolist(), review, strict=True):
@@ -262,7 +191,7 @@ class _Job:
         self.rows += len(chunk)
         self.review += int(review.sum())
 
-    def _sound(self, rows: Iterable[_Row], width: int) -> Iterator[_Row]:
+    def _sound(self, rows: Iterable[Row], width: int) -> Iterator[Row]:
         for row in rows:
             if row.wrong:
                 self._set_aside(row, row.wrong)
@@ -273,7 +202,7 @@ class _Job:
             elif width == 1:
                 yield row._replace(cells=[""])
 
-    def _set_aside(self, row: _Row, wrong: str) -> None:
+    def _set_aside(self, row: Row, wrong: str) -> None:
         if self._aside is None:
             raise DataError(
                 f"{self._source}, line {row.line}: {wrong}; mend the row, or pass --rejects FILE "
@@ -284,26 +213,8 @@ class _Job:
         self.lines_aside += len(row.raw.splitlines())
 
 
-def _read_rows(lines: _Lines) -> Iterator[_Row]:
-    """Give the rows of a CSV, broken ones too; those of empty lines have no cells."""
-    reader = csv.reader(lines, strict=True)
-    while True:
-        lines.begin_row()
-        line = lines.number + 1
-        try:
-            cells, wrong = next(reader), lines.wrong
-        except StopIteration:
-            return
-        except csv.Error as error:
-            said = str(error)
-            # The hint that csv adds after this is for programmers.
-            wrong = lines.wrong or _REASONS.get(said, said).partition(" - ")[0]
-            cells = []
-        yield _Row(line, b"".join(lines.raw), cells, wrong)
-
-
-def _chunks(rows: Iterable[_Row], chunk_rows: int) -> Iterator[list[_Row]]:
-    chunk: list[_Row] = []
+def _chunks(rows: Iterable[Row], chunk_rows: int) -> Iterator[list[Row]]:
+    chunk: list[Row] = []
     size = 0
     for row in rows:
         chunk.append(row)
@@ -313,6 +224,22 @@ def _chunks(rows: Iterable[_Row], chunk_rows: int) -> Iterator[list[_Row]]:
             chunk, size = [], 0
     if chunk:
         yield chunk
+
+
+def _answered(
+    chunks: Iterable[list[Row]], predict: Callable[[list[Row]], np.ndarray], threads: int
+) -> Iterator[tuple[list[Row], np.ndarray]]:
+    """Give each chunk with its probabilities, in order, and take few chunks ahead."""
+    waiting: deque[tuple[list[Row], Future[np.ndarray]]] = deque()
+    with ThreadPoolExecutor(threads) as pool:
+        for chunk in chunks:
+            waiting.append((chunk, pool.submit(predict, chunk)))
+            # One more than there are threads, so that none waits while answers are written.
+            if len(waiting) > threads:
+                rows, answers = waiting.popleft()
+                yield rows, answers.result()
+        for rows, answers in waiting:
+            yield rows, answers.result()
 
 
 def _text_positions(
@@ -372,21 +299,6 @@ def _problem(path: Path, force: bool) -> str | None:
     if not os.access(folder, os.W_OK | os.X_OK):
         return f"cannot be written: {folder} is not writable for you; name another folder"
     return None
-
-
-@contextmanager
-def _open_lines(source: Path) -> Iterator[_Lines]:
-    """Open the input, and let csv take cells as long as a row may be: its limit is global."""
-    try:
-        file = source.open("rb")
-    except OSError as error:
-        raise DataError(f"cannot read {source}: {error.strerror}") from error
-    limit = csv.field_size_limit(_LARGEST_ROW)
-    try:
-        with file:
-            yield _Lines(file, source)
-    finally:
-        csv.field_size_limit(limit)
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """Parse, load the config, make one call; heavy imports inside the commands."""
 
 import io
+import os
 import signal
 import sys
 import traceback
@@ -14,7 +15,6 @@ from ecomclf.errors import DataError, EcomclfError, RequestError
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
-    from ecomclf.classifier import Classifier
     from ecomclf.config import Config
     from ecomclf.data import DataReport
     from ecomclf.registry import Move, Registry
@@ -176,17 +176,22 @@ def classify(
     from rich.console import Console
 
     from ecomclf.classify import Columns, check_request, classify_csv
+    from ecomclf.startup import start_tensorflow
 
     broken = Path(rejects) if rejects else None
     check_request(source, target, broken, force=force)
     names = tuple(name for name in text_column or () if name)
+    registry, found = _version(model, stage, version)
+    threads = os.cpu_count() or 1
+    start_tensorflow(threads, side_by_side=True)
     classify_csv(
-        _load_classifier(model, stage, version),
+        registry.load(found),
         source,
         target,
         Columns(text=names, header=header, prefix=prefix),
         rejects=broken,
         console=Console(stderr=True),
+        threads=threads,
     )
 
 
@@ -199,9 +204,11 @@ def export(
     model: ModelName = "ecomclf",
 ) -> None:
     """Write a version as plain files: Keras model, weights, tokenizer, label encoder, report."""
+    from ecomclf.startup import start_tensorflow
     from ecomclf.versions import export_version
 
     registry, found = _version(model, stage, version)
+    start_tensorflow()
     export_version(registry, found, folder, force=force)
 
 
@@ -215,9 +222,12 @@ def predict(
     model: ModelName = "ecomclf",
 ) -> None:
     """Classify texts: a line of JSON each."""
+    from ecomclf.startup import start_tensorflow
     from ecomclf.versions import json_lines
 
-    classifier = _load_classifier(model, stage, version)
+    registry, found = _version(model, stage, version)
+    start_tensorflow()
+    classifier = registry.load(found)
     if isinstance(sys.stdin, io.TextIOWrapper):
         sys.stdin.reconfigure(encoding="utf-8", errors="replace")
     lines = texts if texts else (line.rstrip("\r\n") for line in sys.stdin)
@@ -282,22 +292,14 @@ def _registry(model: str) -> "Registry":
     return Registry(connect("ecomclf").uri, model)
 
 
-def _load_classifier(model: str, stage: str, version: str) -> "Classifier":
-    registry, found = _version(model, stage, version)
-    return registry.load(found)
-
-
 def _version(model: str, stage: str, version: str) -> "tuple[Registry, ModelVersion]":
-    """Find the version asked for; where a choice was made, stderr says which. Starts TensorFlow."""
+    """Find the version asked for; where a choice was made, stderr says which."""
     registry = _registry(model)
     if stage and version:
         raise RequestError(f"name a stage or a version, not both: {stage!r} and {version!r}")
     found = registry.resolve(stage=stage or None, version=version or None)
     if not stage and not version:
         print(f"{model} version {found.version}, {found.current_stage}", file=sys.stderr)
-    from ecomclf.startup import start_tensorflow
-
-    start_tensorflow()
     return registry, found
 
 

@@ -1,14 +1,11 @@
 """Where rows come from: the sample, the public file, a CSV. Read as they are, nothing dropped."""
 
-import csv
-import gzip
 import hashlib
 import os
 import zlib
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, cast
 
 import pandas as pd
 import requests
@@ -16,9 +13,8 @@ import requests
 from ecomclf import sample
 from ecomclf.config import DataConfig
 from ecomclf.errors import DataError, DownloadError
+from ecomclf.rows import open_rows
 
-# Where a cell is larger, a quote was left open.
-_LARGEST_CELL = 16 * 2**20
 DOWNLOADS = Path("data")
 ECOMMERCE_FILE = "ecommerceDataset.csv"
 # Rows a class of the public file, all 50,425: what arrived is checked by its contents.
@@ -74,7 +70,6 @@ def read_csv(path: Path, config: DataConfig) -> Table:
 
     """
     _require_file(path)
-    _require_utf8(path)
     try:
         cells = pd.read_csv(
             path,
@@ -85,10 +80,10 @@ def read_csv(path: Path, config: DataConfig) -> Table:
         )
     except pd.errors.EmptyDataError as error:
         raise DataError(f"{path} is empty; it needs rows of texts with labels") from error
-    except pd.errors.ParserError as error:
-        raise DataError(
-            f"{path} is not a regular CSV: {_irregularity(path)}; mend the row or quote its cells"
-        ) from error
+    except (pd.errors.ParserError, UnicodeDecodeError, OSError, EOFError, zlib.error) as error:
+        raise _irregular(path) from error
+    if cells.map(lambda cell: "\0" in cell).to_numpy().any():
+        raise _irregular(path)
     header = _header(cells, config, path)
     with path.open("rb") as stream:
         sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
@@ -170,47 +165,23 @@ def _require_file(path: Path) -> None:
         )
 
 
-def _irregularity(path: Path) -> str:
-    """Say in which line a CSV breaks; pandas counts rows, which quoted newlines make differ."""
-    limit = csv.field_size_limit(_LARGEST_CELL)
-    try:
-        with _open(path) as lines:
-            reader = csv.reader((line.decode("utf-8") for line in lines), strict=True)
-            width = len(next(reader))
-            for row in reader:
-                if len(row) > width:
-                    return f"line {reader.line_num} has {len(row)} cells, the first {width}"
-        return "its rows differ"
-    except csv.Error as error:
-        return f"{error} in line {reader.line_num}"
-    finally:
-        csv.field_size_limit(limit)
-
-
-def _open(path: Path) -> BinaryIO:
-    opener = gzip.open if path.suffix == ".gz" else Path.open
-    return cast(BinaryIO, opener(path, "rb"))
-
-
-def _require_utf8(path: Path) -> None:
-    number = 0
-    try:
-        with _open(path) as lines:
-            for number, line in enumerate(lines, start=1):
-                line.decode("utf-8")
-                if b"\0" in line:
-                    raise DataError(
-                        f"{path} holds a zero byte in line {number}; it is no text file"
-                    )
-    except UnicodeDecodeError as error:
-        raise DataError(
-            f"{path} is not UTF-8: byte 0x{error.object[error.start]:02x} in line {number}; "
-            "convert it, for example with iconv"
-        ) from error
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise DataError(f"{path} is not a whole gzip file: {error}; compress it again") from error
-    except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror}") from error
+def _irregular(path: Path) -> DataError:
+    """Say what is wrong with a CSV that pandas cannot read: it counts rows, not a file's lines."""
+    reason = "its rows differ"
+    with open_rows(path) as rows:
+        width = None
+        for row in rows:
+            width = width or len(row.cells)
+            if row.wrong:
+                reason = f"in the row that begins in line {row.line}, {row.wrong}"
+                break
+            if len(row.cells) > width:
+                reason = f"line {row.line} has {len(row.cells)} cells, the first {width}"
+                break
+    return DataError(
+        f"{path} is not a regular CSV: {reason}; mend the row, quote its cells, or convert the "
+        "file to UTF-8"
+    )
 
 
 def _header(cells: pd.DataFrame, config: DataConfig, path: Path) -> tuple[str, ...] | None:

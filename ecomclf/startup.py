@@ -9,11 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 
-def start_tensorflow(threads: int | None = None) -> None:
+def start_tensorflow(threads: int | None = None, *, side_by_side: bool = False) -> None:
     """Import TensorFlow and let it look at its devices; call before the first import of Keras.
 
     Args:
         threads: how many it may use; None for as many as there are cores.
+        side_by_side: whether so many calls run at the same time, each in one thread; else one call
+            spreads over all threads.
 
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -22,7 +24,7 @@ def start_tensorflow(threads: int | None = None) -> None:
         import tensorflow as tf
 
         if threads is not None:
-            tf.config.threading.set_intra_op_parallelism_threads(threads)
+            tf.config.threading.set_intra_op_parallelism_threads(1 if side_by_side else threads)
             tf.config.threading.set_inter_op_parallelism_threads(threads)
         # The first look at the devices prints what the import did not.
         tf.config.list_logical_devices()

@@ -1,6 +1,7 @@
 import csv
 import gzip
 import io
+import threading
 import os
 import resource
 import tracemalloc
@@ -51,6 +52,21 @@ class Forgetful(ByLength):
         return super().predict_probabilities(texts)
 
 
+class Overtaking(ByLength):
+    """Lets the second of two calls answer first."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._second_done = threading.Event()
+
+    def predict_probabilities(self, texts: Sequence[str], /) -> np.ndarray:
+        answers = super().predict_probabilities(texts)
+        if len(self.chunks) == 1:
+            assert self._second_done.wait(timeout=30)
+        self._second_done.set()
+        return answers
+
+
 class Failing(ByLength):
     """Fails in the second chunk."""
 
@@ -77,7 +93,13 @@ class Place:
         self.console = Console(file=self.printed)
 
     def classify(
-        self, content: str | bytes, *, rejects: bool = False, chunk_rows: int = 4096, **columns: Any
+        self,
+        content: str | bytes,
+        *,
+        rejects: bool = False,
+        chunk_rows: int = 4096,
+        threads: int = 1,
+        **columns: Any,
     ) -> Summary:
         self.source.write_bytes(content.encode() if isinstance(content, str) else content)
         return classify_csv(
@@ -88,6 +110,7 @@ class Place:
             rejects=self.rejects if rejects else None,
             console=self.console,
             chunk_rows=chunk_rows,
+            threads=threads,
         )
 
     def refusal(self, content: str | bytes, **options: Any) -> str:
@@ -184,6 +207,13 @@ def test_rows_keep_their_order_over_chunks(place: Place) -> None:
     assert [row[2] for row in place.rows()[1:]] == [
         LONG if len(text) >= 5 else SHORT for text in texts
     ]
+
+
+def test_rows_keep_their_order_over_threads(place: Place) -> None:
+    """A chunk that is done before the one in front of it waits for it."""
+    place.classifier = Overtaking()
+    place.classify("text\na\na long one\n", chunk_rows=1, threads=2)
+    assert place.rows()[1:] == [["a", *SHORT_CELLS], ["a long one", *LONG_CELLS]]
 
 
 @pytest.mark.parametrize(
@@ -315,7 +345,7 @@ def test_a_never_closed_quote_does_not_take_all_memory(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A row larger than the bound is broken, and reading goes on below it."""
-    monkeypatch.setattr("ecomclf.classify._LARGEST_ROW", 1000)
+    monkeypatch.setattr("ecomclf.rows._LARGEST_ROW", 1000)
     content = 'id,text\n1,"y\n' + "2,z\n" * 1000
     assert "line 2: a quote is opened and never closed" in place.refusal(content)
     summary = place.classify(content, rejects=True)
@@ -325,7 +355,7 @@ def test_a_never_closed_quote_does_not_take_all_memory(
 
 def test_a_line_without_end_is_refused(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its parts are not taken for rows, even with a file of rejects."""
-    monkeypatch.setattr("ecomclf.classify._LARGEST_ROW", 1000)
+    monkeypatch.setattr("ecomclf.rows._LARGEST_ROW", 1000)
     assert "line 2 is longer than 1,000" in place.refusal("text\n" + "x" * 2500, rejects=True)
 
 
@@ -476,6 +506,7 @@ def test_memory_does_not_grow_with_the_rows(tmp_path: Path) -> None:
                 tmp_path / "out.csv",
                 Columns(),
                 console=Console(file=io.StringIO()),
+                chunk_rows=1000,
             )
             return tracemalloc.get_traced_memory()[1]
         finally:
