@@ -1,9 +1,9 @@
 import csv
 import gzip
 import io
-import threading
 import os
 import resource
+import threading
 import tracemalloc
 from collections.abc import Sequence
 from pathlib import Path
