@@ -1,17 +1,17 @@
 """The model card of a registered version, as Markdown: its description in the registry."""
 
-from ecomclf.config import Config
 from ecomclf.data import DataReport
 from ecomclf.evaluate import Report
 from ecomclf.gate import Verdict
 from ecomclf.split import Split
+from ecomclf.winner import Winner
 
 # MLflow's database takes 5,000 characters; the classes with the lowest F1 matter most.
 _MOST_CLASSES = 25
 
 
 def model_card(
-    config: Config, data: DataReport, split: Split, test: Report, baseline: Report, verdict: Verdict
+    winner: Winner, data: DataReport, split: Split, test: Report, baseline: Report, verdict: Verdict
 ) -> str:
     """Say what a version was made of, what it reaches, and when not to use it."""
     worst = sorted(test.classes.items(), key=lambda item: item[1].f1)[:_MOST_CLASSES]
@@ -22,16 +22,20 @@ def model_card(
     )
     more = len(test.classes) - len(worst)
     weakest = worst[0]
+    config, blend = winner.configs[0], winner.blend
+    trials = ", ".join(map(str, winner.trials))
+    by = "groups of like texts" if split.protocol == "groups" else "random rows, copies included"
     return f"""\
 **Gate:** {verdict.as_text()}
 
 **Data:** {data.source}, {data.rows_kept:,} different texts of {data.rows_read:,} rows, fingerprint
-`{split.fingerprint}`. Split by groups of like texts, seed {config.data.split_seed}:
+`{split.fingerprint}`. Split by {by}, seed {config.data.split_seed}:
 {len(split.train):,} training, {len(split.validation):,} validation, {len(split.test):,} test rows.
 
-**Model:** {config.model.recurrent.upper()} {config.model.units}, embedding
-{config.model.embedding_dim}, dropout {config.model.dropout:.3g}, {config.model.pooling} pooling,
-first {config.text.max_length} words, cleaning: {", ".join(config.text.steps) or "none"}.
+**Model:** trials averaged: {trials}; share of the wide path (TF-IDF and a linear SVM):
+{blend.wide_share:.2f}. The best trial: {config.model.recurrent.upper()} {config.model.units},
+embedding {config.model.embedding_dim}, dropout {config.model.dropout:.3g}, {config.model.pooling}
+pooling. First {config.text.max_length} words, cleaning: {", ".join(config.text.steps) or "none"}.
 
 **On the test rows, read once:** accuracy {test.accuracy:.4f}, macro F1 {test.f1_macro:.4f},
 weighted F1 {test.f1_weighted:.4f}; TF-IDF + LinearSVC: {baseline.accuracy:.4f},
@@ -44,6 +48,6 @@ weighted F1 {test.f1_weighted:.4f}; TF-IDF + LinearSVC: {baseline.accuracy:.4f},
 
 **Do not use it** for other classes than these: every text gets one of them. Texts of another kind,
 language or time than the data are not covered by these figures. The weakest class is {weakest[0]}
-(F1 {weakest[1].f1:.3f}). A confidence is not calibrated: it orders answers, it is no probability of
-being right.
+(F1 {weakest[1].f1:.3f}). Confidence is calibrated on the validation rows; answers under
+{winner.classifier.threshold:.3f} need a review.
 """

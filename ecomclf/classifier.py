@@ -7,7 +7,7 @@ This module needs no config: what a classifier must know travels with it.
 import functools
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -55,10 +55,24 @@ class Classifier:
 
     def predict_probabilities(self, texts: Sequence[str]) -> np.ndarray:
         """Classify texts as they come, "" included; float32 [texts, classes], in their order."""
-        cleaned = self.cleaner.clean(texts)
-        if 0 < len(cleaned) <= _FEW:
-            return self._predict_few(self.vectorizer.cut(cleaned))
-        return self.predict_encoded(self.vectorizer.encode(cleaned))
+        if 0 < len(texts) <= _FEW:
+            return self._predict_few(self.vectorizer.cut(self.cleaner.clean(texts)))
+        return self.predict_encoded(self.encode(texts))
+
+    def encode(self, texts: Sequence[str]) -> Ids:
+        """Clean and encode texts as they come."""
+        return self.vectorizer.encode(self.cleaner.clean(texts))
+
+    def with_network(self, network: Any) -> "Classifier":
+        """Give a classifier of the same texts with another network."""
+        return Classifier(
+            self.cleaner,
+            self.vectorizer,
+            network,
+            self.classes,
+            text_columns=self.text_columns,
+            threshold=self.threshold,
+        )
 
     def predict_encoded(self, ids: Ids) -> np.ndarray:
         """Classify texts that are cleaned and encoded already; float32 [texts, classes]."""
@@ -112,7 +126,7 @@ class Classifier:
             )
         model = keras.models.load_model(folder / MODEL_FILE, compile=False)
         network, layer = model.get_layer("classifier"), model.get_layer("vectorizer")
-        outputs, rows = network.output_shape[-1], network.get_layer("embedding").input_dim
+        outputs, rows = network.output_shape[-1], min(_vocabulary_sizes(network))
         _require(len(about["classes"]) == outputs, folder, f"the network has {outputs} classes")
         _require(layer.vocabulary_size() <= rows, folder, f"the network knows {rows} ids")
         return cls(
@@ -123,6 +137,15 @@ class Classifier:
             text_columns=about["text_columns"],
             threshold=about["threshold"],
         )
+
+
+def _vocabulary_sizes(network: Any) -> Iterator[int]:
+    """Give the number of ids that each embedding of a network, or of one within it, knows."""
+    for layer in network.layers:
+        if isinstance(layer, keras.layers.Embedding):
+            yield int(layer.input_dim)
+        elif isinstance(layer, keras.Model):
+            yield from _vocabulary_sizes(layer)
 
 
 def _read_about(folder: Path) -> dict[str, Any]:

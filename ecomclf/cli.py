@@ -65,10 +65,14 @@ def sweep(
     storage: Annotated[
         str, typer.Option(metavar="URL", help="Database of the study instead of a local file.")
     ] = "",
+    repeats: Annotated[
+        str, typer.Option(metavar="R", help="Train the winner's config again with R other seeds.")
+    ] = "",
 ) -> None:
     """Search hyperparameters; register the best model."""
     total = _count("--trials", trials)
     processes = _count("--workers", workers)
+    again = _count("--repeats", repeats)
     loaded = _load_config(config, overrides)
     _interrupt_once()
     from rich.console import Console
@@ -87,6 +91,7 @@ def sweep(
         workers=processes,
         study=study or None,
         storage=storage or None,
+        repeats=again,
     )
     sweeps.run_sweep(planned, Console())
 
@@ -254,7 +259,7 @@ def check_data(
     wrong = False
     for file in files:
         try:
-            _load_data(base.with_values({"data.source": file}))
+            _load_data(base.with_values({"data.source": file, "data.test_source": None}))
         except DataError as error:
             wrong = True
             print(f"ecomclf: {error}", file=sys.stderr, flush=True)
@@ -333,7 +338,7 @@ def _load_config(path: Path, overrides: list[str] | None) -> "Config":
 def _load_data(config: "Config") -> "tuple[Split, DataReport]":
     """Load, print the report, split."""
     from ecomclf.data import load
-    from ecomclf.split import split_rows
+    from ecomclf.split import shared_test_texts, split_rows
 
     dataset, report = load(config.data)
     print(report.as_text(), flush=True)
@@ -341,6 +346,9 @@ def _load_data(config: "Config") -> "tuple[Split, DataReport]":
     sides = ("train", "validation", "test")
     rows = ", ".join(f"{len(getattr(parted, side)):,} {side}" for side in sides)
     print(f"split        {rows}", flush=True)
+    if parted.protocol == "random_rows":
+        shared = f"{shared_test_texts(parted):,} of {len(parted.test):,} test rows have their text"
+        print(f"split        random rows: {shared} in training; figures are not honest", flush=True)
     return parted, report
 
 

@@ -33,14 +33,20 @@ class DataConfig(Section):
     position from 0; not given, they are the sample's own, elsewhere 1 and 0. `header: auto` expects
     a header when a column is given by name; otherwise it takes the first row for one when its label
     occurs in no other row, while the others recur.
+
+    `test_source` is the path of a CSV file that holds the test rows, in columns like those of
+    `source`; `test_size` is not used then. `split: random_rows` is there to repeat published
+    figures: no text is deduplicated, its copies may stand on two sides.
     """
 
     source: str = Field("sample", min_length=1)
+    test_source: str | None = Field(None, min_length=1)
     header: Literal[True, False, "auto"] = "auto"
     text_columns: tuple[int | str, ...] | None = Field(None, min_length=1)
     label_column: int | str | None = None
     validation_size: float = Field(0.15, gt=0, lt=1)
     test_size: float = Field(0.15, gt=0, lt=1)
+    split: Literal["groups", "random_rows"] = "groups"
     split_seed: int = Field(0, ge=0)
     url: str = "https://zenodo.org/records/3355823/files/ecommerceDataset.csv?download=1"
     sample_rows: int = Field(6000, ge=100)
@@ -48,10 +54,26 @@ class DataConfig(Section):
 
     @model_validator(mode="after")
     def _leave_rows_to_train_on(self) -> Self:
-        if self.validation_size + self.test_size >= 1:
+        if self.test_source is None and self.validation_size + self.test_size >= 1:
             raise ValueError(
                 "validation_size + test_size must be less than 1 but is "
                 f"{self.validation_size + self.test_size:g}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _take_test_rows_from_one_place(self) -> Self:
+        if self.test_source is None:
+            return self
+        if self.source in ("sample", "ecommerce"):
+            raise ValueError(
+                "test_source must stand beside a source that is a path but source is "
+                f"{self.source!r}; name a CSV file, or leave test_source out"
+            )
+        if self.split == "random_rows":
+            raise ValueError(
+                f"split must be groups when test_source is given but is {self.split!r}, which "
+                "draws the test rows itself; leave one of the two out"
             )
         return self
 
@@ -68,36 +90,48 @@ class TextConfig(Section):
 
 
 class ModelConfig(Section):
-    """Embedding → recurrent layers → pooling → optional dense ReLU → softmax.
+    """Embedding → convolution or none → recurrent layers → pooling → dense ReLU or none → softmax.
 
-    `units` are per direction; `dropout` stands after the embedding, between the recurrent layers
-    and before the softmax.
+    `embeddings: word2vec` starts the embedding from vectors learned on the training texts.
+    `filters` makes a convolution (ReLU) over `filter_width` words, of which each `filter_pool`
+    become one. `units` are per direction. While training, `word_dropout` is the share of words that
+    are dropped, `embedding_dropout` that of the embedding's dimensions (not given: `dropout`), and
+    `dropout` stands between the recurrent layers and before the softmax.
     """
 
-    embedding_dim: int = Field(64, ge=1)
+    embedding_dim: int = Field(96, ge=1)
+    embeddings: Literal["random", "word2vec"] = "word2vec"
+    filters: int | None = Field(128, ge=1)
+    filter_width: int = Field(3, ge=1)
+    filter_pool: int = Field(2, ge=1)
     recurrent: Literal["lstm", "gru"] = "lstm"
     units: int = Field(64, ge=1)
     layers: int = Field(1, ge=1)
     bidirectional: bool = True
     pooling: Literal["last", "max", "mean_max", "attention"] = "mean_max"
     dense_units: int | None = Field(None, ge=1)
-    dropout: float = Field(0.3, ge=0, lt=1)
+    word_dropout: float = Field(0.15, ge=0, lt=1)
+    embedding_dropout: float | None = Field(0.3, ge=0, lt=1)
+    dropout: float = Field(0.4, ge=0, lt=1)
 
 
 class TrainConfig(Section):
     """How one model is fitted.
 
     `monitor` is the one figure on validation rows by which the epoch, the pruned trials and the
-    winner are chosen. The learning rate is multiplied by `reduce_factor` when `val_loss` has not
-    improved for `reduce_patience` epochs.
+    winner are chosen. With `schedule: plateau` the learning rate is multiplied by `reduce_factor`
+    when `val_loss` has not improved for `reduce_patience` epochs; with `cosine` it rises for the
+    share `warmup` of all steps, then falls along a cosine to 0 at the end of `epochs`.
     """
 
-    learning_rate: float = Field(0.001, gt=0)
+    learning_rate: float = Field(0.002, gt=0)
+    schedule: Literal["plateau", "cosine"] = "cosine"
+    warmup: float = Field(0.1, ge=0, lt=1)
+    reduce_factor: float = Field(0.5, gt=0, lt=1)
+    reduce_patience: int = Field(1, ge=1)
     batch_size: int = Field(64, ge=1)
     epochs: int = Field(10, ge=1)
     patience: int = Field(3, ge=1)
-    reduce_factor: float = Field(0.5, gt=0, lt=1)
-    reduce_patience: int = Field(1, ge=1)
     monitor: Literal["val_f1_macro", "val_f1_weighted", "val_accuracy"] = "val_f1_macro"
 
 
@@ -121,6 +155,21 @@ class SweepConfig(Section):
     space: dict[str, Dimension] = Field(default_factory=dict)
 
 
+class WinnerConfig(Section):
+    """What the winner is made of, and when it is sure.
+
+    An average of at most `members` of the best trials that keep their model and share one text
+    config, with a wide path (TF-IDF and a linear SVM) where `wide`; how many and how much of it is
+    chosen on validation rows. Predictions need a review below the confidence from which on `target_precision` of the
+    validation rows are right. `test_errors` lists the errors on test rows too.
+    """
+
+    members: int = Field(3, ge=1)
+    wide: bool = True
+    target_precision: float = Field(0.99, gt=0, le=1)
+    test_errors: bool = False
+
+
 class TrackingConfig(Section):
     """Where runs and models are recorded, unless MLflow's own variables say otherwise."""
 
@@ -131,9 +180,10 @@ class RegistryConfig(Section):
     """The registered model, and what a new version must reach.
 
     `min_accuracy`, not given, is the share of the largest class among the test rows;
-    `min_f1_macro`, not given, is no floor. A version that clears them and is not worse than the
-    champion goes to `stage`; with fewer than `min_common_rows` test rows that neither saw, the two
-    are not compared, and the version goes to Staging at most.
+    `min_f1_macro`, not given, is no floor. A version that clears them, is not worse than the
+    baseline (unless `allow_below_baseline`) and not worse than the champion goes to `stage`; with
+    fewer than `min_common_rows` test rows that neither saw, the last two are not compared, and the
+    version goes to Staging at most.
     """
 
     model: str = Field("ecomclf", pattern=NAME)
@@ -141,6 +191,7 @@ class RegistryConfig(Section):
     min_f1_macro: float | None = Field(None, ge=0, le=1)
     stage: Literal["Staging", "Production"] = "Staging"
     min_common_rows: int = Field(100, ge=1)
+    allow_below_baseline: bool = False
 
 
 class Config(Section):
@@ -153,6 +204,7 @@ class Config(Section):
     model: ModelConfig = ModelConfig()
     train: TrainConfig = TrainConfig()
     sweep: SweepConfig = SweepConfig()
+    winner: WinnerConfig = WinnerConfig()
     tracking: TrackingConfig = TrackingConfig()
     registry: RegistryConfig = RegistryConfig()
 
@@ -173,7 +225,7 @@ class Config(Section):
 
 
 # A trial that changed one of these could not be compared with its neighbours.
-_NOT_SEARCHABLE = ("name", "data", "sweep", "tracking", "registry", "train.monitor")
+_NOT_SEARCHABLE = ("name", "data", "sweep", "winner", "tracking", "registry", "train.monitor")
 
 
 def load_config(path: Path | str, overrides: Iterable[str] = ()) -> Config:

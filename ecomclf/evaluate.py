@@ -61,10 +61,15 @@ def evaluate(labels: np.ndarray, probabilities: np.ndarray, classes: tuple[str, 
         classes: names, for the report.
 
     """
-    chosen = probabilities[np.arange(len(labels)), labels]
+    loss = cross_entropy(labels, probabilities)
+    return evaluate_labels(labels, probabilities.argmax(axis=1), classes, loss=loss)
+
+
+def cross_entropy(labels: np.ndarray, probabilities: np.ndarray) -> float:
+    """Give the mean of -log of the true class's probability, in nats."""
+    chosen = probabilities[np.arange(len(labels)), labels].astype(np.float64)
     # The smallest float32 above 0 keeps a certain mistake finite.
-    loss = -np.log(np.maximum(chosen.astype(np.float64), np.finfo(np.float32).tiny)).mean()
-    return evaluate_labels(labels, probabilities.argmax(axis=1), classes, loss=float(loss))
+    return float(-np.log(np.maximum(chosen, np.finfo(np.float32).tiny)).mean())
 
 
 def evaluate_labels(

@@ -15,19 +15,20 @@ import keras
 import numpy as np
 
 from ecomclf.classifier import Classifier
-from ecomclf.config import load_config
+from ecomclf.ensemble import rebuild
 from ecomclf.errors import RequestError
-from ecomclf.model import build_model
 
 MOST_SAMPLES = 20
 
-_CONFIG, _WEIGHTS, _H5, _README = "config.yaml", "model.weights.h5", "model.h5", "README.txt"
+_CONFIG, _ENSEMBLE, _README = "config.yaml", "ensemble.json", "README.txt"
+_WEIGHTS, _H5 = "model.weights.h5", "model.h5"
 _ABOUT = {
     "model.keras": "cleaned texts -> probabilities; keras.models.load_model, then "
     'model(tf.constant(["cleaned text"]))',
-    _CONFIG: "the config of the training; text.steps is the cleaning",
+    _CONFIG: "the config of the best trial; text.steps is the cleaning",
+    _ENSEMBLE: "what is averaged: the trials' networks, and the share of the wide path",
     _WEIGHTS: "weights of the network (ids -> probabilities); load_weights into this package's "
-    'build_model(load_config("config.yaml").model, vocabulary_size={size}, classes={classes})',
+    "ensemble.rebuild(text of ensemble.json, vocabulary_size={size}, classes={classes})",
     _H5: 'the network in the old format; keras.models.load_model("model.h5", compile=False)',
     "tokenizer.json": "word -> id; tf.keras.preprocessing.text.tokenizer_from_json",
     "label_encoder.json": "the names of the classes, in the order of the probabilities",
@@ -43,6 +44,7 @@ def export(
     folder: Path,
     *,
     config_yaml: str,
+    ensemble_json: str,
     report: dict[str, Any],
     texts: Sequence[str],
     force: bool = False,
@@ -52,7 +54,8 @@ def export(
     Args:
         classifier: what is exported.
         folder: where to; other files in it stay.
-        config_yaml: the config that the classifier was trained with.
+        config_yaml: the config that the best trial was trained with.
+        ensemble_json: the make-up of the network, as `ensemble.describe` gives it.
         report: figures of the evaluation, plain values.
         texts: as they come; the first 20 make the sample predictions.
         force: replace an earlier export.
@@ -71,6 +74,7 @@ def export(
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".export-") as temporary:
             part = Path(temporary)
             (part / _CONFIG).write_text(config_yaml, encoding="utf-8")
+            (part / _ENSEMBLE).write_text(ensemble_json, encoding="utf-8")
             classifier.string_model().save(part / "model.keras")
             _write_network(classifier, part)
             _write_json(part / "tokenizer.json", _tokenizer(classifier))
@@ -99,9 +103,9 @@ def _write_network(classifier: Classifier, part: Path) -> None:
     """Write the network in the older ways, each kept only if it gives the network back."""
     size, classes = classifier.vectorizer.vocabulary_size, len(classifier.classes)
 
-    def rebuild(weights: Path) -> Any:
-        config = load_config(part / _CONFIG)
-        network = build_model(config.model, vocabulary_size=size, classes=classes)
+    def load_into_rebuilt(weights: Path) -> Any:
+        description = (part / _ENSEMBLE).read_text(encoding="utf-8")
+        network = rebuild(description, vocabulary_size=size, classes=classes)
         network.load_weights(weights)
         return network
 
@@ -114,7 +118,7 @@ def _write_network(classifier: Classifier, part: Path) -> None:
     # Eight padded texts, of 0 to 7 tokens.
     ids = np.tril(np.random.default_rng(0).integers(1, size, (8, 8)), -1).astype(np.int32)
     for path, write, read in (
-        (part / _WEIGHTS, network.save_weights, rebuild),
+        (part / _WEIGHTS, network.save_weights, load_into_rebuilt),
         (part / _H5, network.save, load),
     ):
         if not _gives_back(network, ids, path, write, read):

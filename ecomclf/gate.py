@@ -1,7 +1,7 @@
 """The gate: whether a new version may be used, and why.
 
-A challenger must clear the config's floors on its test rows, and must not be worse than the
-champion on those of them that neither saw in training or validation.
+A challenger must clear the config's floors on its test rows, must not be worse than the baseline on
+them, nor than the champion on those of them that neither saw in training or validation.
 """
 
 from collections.abc import Callable, Sequence
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ecomclf.bootstrap import Interval
 from ecomclf.config import RegistryConfig
 from ecomclf.evaluate import Report, evaluate_labels
 from ecomclf.groups import group_keys
@@ -87,8 +88,24 @@ def compare(
     return Comparison(champion.version, len(unseen), f1(challenger), f1(champion.label))
 
 
-def judge(report: Report, config: RegistryConfig, comparison: Comparison | None) -> Verdict:
-    """Hold a challenger's test figures and its comparison to the config's floors."""
+def judge(
+    report: Report,
+    config: RegistryConfig,
+    comparison: Comparison | None,
+    *,
+    baseline: Interval | None = None,
+    honest: bool = True,
+) -> Verdict:
+    """Hold a challenger's test figures and its comparisons to the config's floors.
+
+    Args:
+        report: of the test rows.
+        config: the floors.
+        comparison: with the champion, where there is one.
+        baseline: weighted F1 of the challenger minus that of the baseline, where it was compared.
+        honest: whether no text stands on two sides of the split.
+
+    """
     largest = max(figures.support for figures in report.classes.values()) / report.rows
     floors = [
         (
@@ -103,6 +120,15 @@ def judge(report: Report, config: RegistryConfig, comparison: Comparison | None)
         above = value >= floor
         passed &= above
         reasons.append(f"{name} {value:.4f} is {'at least' if above else 'under'} {floor:.4f}")
+    if baseline is not None:
+        below = baseline.value < 0
+        passed &= config.allow_below_baseline or not below
+        allowed = ", which the config allows" if below and config.allow_below_baseline else ""
+        side = "below" if below else "not below"
+        reasons.append(f"{side} the baseline: weighted F1 {baseline.as_text()}{allowed}")
+    if not honest:
+        passed = False
+        reasons.append("split by random rows: copies of test texts stand in training")
     if comparison is not None:
         reasons.append(comparison.as_text())
         if comparison.challenger_f1 is not None and comparison.champion_f1 is not None:

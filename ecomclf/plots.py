@@ -1,4 +1,4 @@
-"""`Report` or history → matplotlib figures.
+"""`Report`, history or calibration → matplotlib figures.
 
 Figures are made without pyplot: nothing global, and no window system is asked for.
 """
@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
+from ecomclf.calibration import Bin
 from ecomclf.evaluate import Report
 
 # Beyond this many classes the numbers in the cells could not be read.
@@ -46,4 +47,18 @@ def history_figure(epochs: Sequence[dict[str, float]], kept_epoch: int) -> Figur
         axes.axvline(kept_epoch, color="grey", linestyle=":", label="kept epoch")
         axes.set(xlabel="epoch", ylabel=name)
         axes.legend()
+    return figure
+
+
+def reliability_figure(bins: Sequence[Bin], title: str) -> Figure:
+    """Draw the share that is right over the confidence, a bar a bin; the diagonal is calibrated."""
+    figure = Figure(figsize=(5.5, 5), layout="constrained")
+    axes = figure.subplots()
+    confidence = [each.confidence for each in bins]
+    axes.bar(confidence, [each.accuracy for each in bins], width=0.04, label="right")
+    axes.plot([0, 1], [0, 1], color="grey", linestyle=":", label="as confident as right")
+    for each in bins:
+        axes.text(each.confidence, each.accuracy, f"{each.rows}", ha="center", va="bottom")
+    axes.set(xlim=(0, 1.05), ylim=(0, 1.1), xlabel="confidence", ylabel="share", title=title)
+    axes.legend()
     return figure

@@ -25,7 +25,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.models.model import ModelInfo
 
 from ecomclf.errors import RequestError
-from ecomclf.tracking import STUDY, STUDY_ID, TRIAL, Run
+from ecomclf.tracking import STUDY, STUDY_ID, TRIALS, Run
 
 if TYPE_CHECKING:
     from ecomclf.classifier import Classifier
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 STAGES = ("Production", "Staging")
 # What a version keeps beside its classifier.
 CONFIG_FILE = "config.yaml"
+ENSEMBLE_FILE = "ensemble.json"
 REPORT_FILE = "report.json"
 SAMPLES_FILE = "samples.json"
 
@@ -70,9 +71,9 @@ class Registry:
         self._client = mlflow.MlflowClient(uri)
 
     def register(
-        self, run: Run, model: ModelInfo, *, study: str, study_id: str, trial: int
+        self, run: Run, model: ModelInfo, *, study: str, study_id: str, trials: str
     ) -> ModelVersion:
-        """Make a logged model a new version, tagged at once with the trial it comes from."""
+        """Make a logged model a new version, tagged at once with the trials it is made of."""
         try:
             self._client.create_registered_model(self.name)
         except MlflowException as error:
@@ -82,13 +83,13 @@ class Registry:
             self.name,
             source=model.model_uri,
             run_id=run.run_id,
-            tags={STUDY: study, STUDY_ID: study_id, TRIAL: str(trial)},
+            tags={STUDY: study, STUDY_ID: study_id, TRIALS: trials},
             model_id=model.model_id,
         )
 
-    def find(self, *, study_id: str, trial: int) -> ModelVersion | None:
-        """Give the version that was registered for a trial of a study, if any."""
-        wanted = {STUDY_ID: study_id, TRIAL: str(trial)}
+    def find(self, *, study_id: str, trials: str) -> ModelVersion | None:
+        """Give the version that was registered for these trials of a study, if any."""
+        wanted = {STUDY_ID: study_id, TRIALS: trials}
         for version in self._versions():
             if wanted.items() <= version.tags.items():
                 return version

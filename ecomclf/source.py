@@ -62,6 +62,20 @@ def read_table(config: DataConfig) -> Table:
     return read_csv(Path(config.source), config)
 
 
+def read_test_table(config: DataConfig) -> Table | None:
+    """Read the file of test rows, where the config names one.
+
+    Raises:
+        DataError: it cannot be read, or has not the columns asked for.
+
+    """
+    if config.test_source is None:
+        return None
+    path = Path(config.test_source)
+    _require_file(path, "data.test_source", "the path of a CSV file")
+    return read_csv(path, config)
+
+
 def read_csv(path: Path, config: DataConfig) -> Table:
     """Read a CSV file, gzipped when its name ends in .gz; every cell as text.
 
@@ -155,14 +169,14 @@ def _columns(config: DataConfig) -> tuple[tuple[int | str, ...], int | str]:
     return texts or (1,), 0 if label is None else label
 
 
-def _require_file(path: Path) -> None:
+def _require_file(
+    path: Path, key: str = "data.source", takes: str = "sample, ecommerce or the path of a CSV file"
+) -> None:
     # `os.path` answers for a path of any length; `Path.exists` raises.
     if os.path.isdir(path):
-        raise DataError(f"{path} is a folder; data.source must be a CSV file")
+        raise DataError(f"{path} is a folder; {key} must be a CSV file")
     if not os.path.exists(path):
-        raise DataError(
-            f"no file at {path}; data.source takes sample, ecommerce or the path of a CSV file"
-        )
+        raise DataError(f"no file at {path}; {key} takes {takes}")
 
 
 def _irregular(path: Path) -> DataError:

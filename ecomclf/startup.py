@@ -26,6 +26,7 @@ def start_tensorflow(threads: int | None = None, *, side_by_side: bool = False) 
         if threads is not None:
             tf.config.threading.set_intra_op_parallelism_threads(1 if side_by_side else threads)
             tf.config.threading.set_inter_op_parallelism_threads(threads)
+        tf.get_logger().setLevel(logging.ERROR)
         # The first look at the devices prints what the import did not.
         tf.config.list_logical_devices()
 

@@ -48,13 +48,19 @@ ATTEMPT = "attempt"
 MOST_ATTEMPTS = 3
 
 
+# Sections and keys on which trials do not depend; of `data`, the fingerprint stands for the rows.
+_NOT_COMPARED = ("name", "data.", "sweep.", "winner.", "tracking.", "registry.")
+
+
 def study_identity(config: Config, fingerprint: str) -> dict[str, Scalar]:
     """Give what makes trials comparable: the data, their split, the space and the fixed keys."""
-    split = ("data.validation_size", "data.test_size", "data.split_seed")
+    split = {"data.split", "data.validation_size", "data.test_size", "data.split_seed"}
+    if config.data.test_source is not None:
+        split.remove("data.test_size")
     fixed = {
         key: value
         for key, value in config.flat().items()
-        if key in split or not key.startswith(("name", "data.", "sweep.", "tracking.", "registry."))
+        if key in split or not key.startswith(_NOT_COMPARED)
     }
     space = {
         f"sweep.space.{key}": dimension.model_dump_json()

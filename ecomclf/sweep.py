@@ -12,9 +12,10 @@ import mlflow
 import optuna
 from optuna.trial import TrialState
 from rich.console import Console
+from rich.text import Text
 
 from ecomclf import study as studies
-from ecomclf.baseline import Baseline
+from ecomclf.baseline import Baseline, fit_baseline, tune_baseline
 from ecomclf.config import Config
 from ecomclf.data import DataReport
 from ecomclf.display import SweepDisplay
@@ -26,12 +27,15 @@ from ecomclf.errors import (
     SweepFailedError,
     SweepInterruptedError,
 )
+from ecomclf.judge import Judgement, judge_winner
 from ecomclf.leaderboard import print_leaderboard, trial_state
+from ecomclf.repeats import repeat
 from ecomclf.space import Choice
 from ecomclf.split import Split
+from ecomclf.startup import start_tensorflow
 from ecomclf.text import Cleaner
-from ecomclf.tracking import MONITOR, SEARCHED, STUDY, STUDY_ID, Run, Tracking, connect
-from ecomclf.winner import judge_winner, keep_best_models
+from ecomclf.tracking import MONITOR, PROTOCOL, SEARCHED, STUDY, STUDY_ID, Run, Tracking, connect
+from ecomclf.winner import Winner, choose_winner, keep_best_models
 from ecomclf.worker import Ended, Epoch, Started, TrialTask, WorkerContext, prepare_worker
 
 # When so many workers in a row die before they have a trial, the next will not do better.
@@ -49,6 +53,7 @@ class Sweep:
     storage: str | None
     trials: int
     workers: int
+    repeats: int
 
 
 def require_searchable(config: Config, *, study: str | None, storage: str | None) -> None:
@@ -82,6 +87,7 @@ def plan_sweep(
     workers: int | None,
     study: str | None,
     storage: str | None,
+    repeats: int | None,
 ) -> Sweep:
     """Fill in what was not asked for: the config's number of trials, a study's name, the cores."""
     identity = studies.study_identity(config, split.fingerprint)
@@ -93,6 +99,7 @@ def plan_sweep(
         storage=storage,
         trials=trials or config.sweep.trials,
         workers=workers or config.sweep.workers or os.cpu_count() or 1,
+        repeats=repeats or 0,
     )
 
 
@@ -194,34 +201,76 @@ def _run(
 ) -> None:
     console.print(f"study {sweep.study_name}, run {parent.run_id}", soft_wrap=True)
     tracking.adopt(study.user_attrs[studies.ID], parent)
+    parent.tag(**{PROTOCOL: sweep.split.protocol})
     parent.log_params(sweep.config.flat() | {"data.fingerprint": sweep.split.fingerprint})
     parent.log_text(sweep.config.as_yaml(), "config.yaml")
     parent.log_json(sweep.report.to_dict(), "data_report.json")
-    baseline = Baseline(sweep.split.train, sweep.split.classes)
-    validation = baseline.evaluate(sweep.split.validation)
-    parent.log_metrics(validation.metrics("baseline_val"))
-    console.print(f"baseline: {validation.summary('validation')}", soft_wrap=True)
-
+    baselines = _fit_baselines(sweep, study, tracking, parent, console)
     _Trials(sweep, study, tracking, parent, console).run()
     if not studies.complete(study):
         raise SweepFailedError(
             f"none of the {sweep.trials} trials of the study {sweep.study_name} was completed; "
             "the failed runs hold their traceback in error.txt"
         )
-    winner = judge_winner(
-        sweep.config, sweep.report, sweep.split, study, tracking, parent, baseline
+    start_tensorflow()
+    winner = choose_winner(sweep.config, sweep.split, study, tracking)
+    judgement = judge_winner(
+        sweep.config, sweep.report, sweep.split, study, tracking, parent, winner, baselines
     )
     keep_best_models(study, tracking, sweep.config.sweep.keep_models)
 
     print_leaderboard(tracking, sweep.study_name, console)
-    console.print(f"winner:   {winner.test.summary('test')}", soft_wrap=True)
-    console.print(f"baseline: {winner.baseline_test.summary('test')}", soft_wrap=True)
-    version = winner.version
-    where = f"in {winner.stage}" if winner.stage else "without a stage"
-    console.print(
-        f"trial {winner.trial} is version {version.version} of the model {version.name}, {where}"
-    )
-    console.print(f"gate:     {winner.verdict}", soft_wrap=True)
+    _print_judgement(console, winner, judgement)
+    if sweep.repeats:
+        tags = {STUDY: sweep.study_name, STUDY_ID: study.user_attrs[studies.ID]}
+        repeat(winner.configs[0], sweep.repeats, sweep.split, tracking, parent, tags, console)
+
+
+def _fit_baselines(
+    sweep: Sweep, study: optuna.Study, tracking: Tracking, parent: Run, console: Console
+) -> dict[str, Baseline]:
+    """Fit the yardstick, at its defaults and tuned, each in a run of its own."""
+    split = sweep.split
+    figure = sweep.config.train.monitor.removeprefix("val_")
+    tuned = tune_baseline(split.train, split.validation, split.classes, figure)
+    baselines = {"baseline": fit_baseline(split.train, split.classes), "tuned_baseline": tuned}
+    for name, baseline in baselines.items():
+        validation = baseline.evaluate(split.validation)
+        parent.log_metrics(validation.metrics(f"{name}_val"))
+        title = name.replace("_", " ")
+        tags = {
+            STUDY: sweep.study_name,
+            STUDY_ID: study.user_attrs[studies.ID],
+            PROTOCOL: split.protocol,
+        }
+        run = tracking.start_run("baseline", title, parent=parent.run_id, tags=tags)
+        run.log_params(baseline.settings() | {"data.fingerprint": split.fingerprint})
+        run.log_metrics(validation.metrics("val"))
+        run.log_json(validation.to_dict(), "report.json")
+        run.finish("FINISHED")
+        console.print(f"{title}: {validation.summary('validation')}", soft_wrap=True)
+    return baselines
+
+
+def _print_judgement(console: Console, winner: Winner, judgement: Judgement) -> None:
+    trials, share = ", ".join(map(str, winner.trials)), winner.blend.wide_share
+    lines = [
+        f"winner: trials {trials} averaged, share of the wide path {share:.2f}",
+        f"winner: {judgement.test.summary('test')}",
+        *(
+            f"{name.replace('_', ' ')}: {report.summary('test')}; winner minus it "
+            f"{judgement.differences[name].as_text()}"
+            for name, report in judgement.baselines.items()
+        ),
+    ]
+    version = judgement.version
+    where = f"in {judgement.stage}" if judgement.stage else "without a stage"
+    lines += [
+        f"winner is version {version.version} of the model {version.name}, {where}",
+        f"gate: {judgement.verdict}",
+    ]
+    for line in lines:
+        console.print(Text(line), soft_wrap=True)
 
 
 class _Trials:

@@ -12,6 +12,7 @@ import numpy as np
 from ecomclf.errors import RequestError
 
 PADDING_ID = 0
+UNKNOWN_ID = 1
 
 _LINK = re.compile(r"(?:https?://|www\.)\S+", re.IGNORECASE)
 _DIGITS = re.compile(r"\d+")

@@ -28,11 +28,14 @@ if TYPE_CHECKING:
 
     from ecomclf.classifier import Classifier
 
-# What a run is: the parent of a sweep, one of its trials, or a training of its own.
+# What a run is: the parent of a sweep, one of its trials, baselines or repeats of the winner, or a
+# training of its own.
 ROLE = "ecomclf.role"
 STUDY = "ecomclf.study"
 STUDY_ID = "ecomclf.study_id"
 TRIAL = "ecomclf.trial"
+TRIALS = "ecomclf.trials"
+PROTOCOL = "split"
 SEARCHED = "ecomclf.searched"
 MONITOR = "ecomclf.monitor"
 PARENT = "mlflow.parentRunId"
@@ -42,7 +45,7 @@ PRUNED = "pruned"
 CLASSIFIER_FOLDER = "classifier"
 
 State = Literal["FINISHED", "KILLED", "FAILED"]
-Role = Literal["sweep", "trial", "train"]
+Role = Literal["sweep", "trial", "baseline", "repeat", "train"]
 
 _BATCH = 100
 

@@ -59,7 +59,7 @@ def fit(
 
     """
     model.compile(
-        optimizer=keras.optimizers.Adam(config.learning_rate),
+        optimizer=keras.optimizers.Adam(_learning_rate(config, len(train))),
         loss="categorical_crossentropy",
         metrics=[
             "accuracy",
@@ -70,9 +70,13 @@ def fit(
     stopping = keras.callbacks.EarlyStopping(
         monitor=config.monitor, mode="max", patience=config.patience, restore_best_weights=True
     )
-    reduction = keras.callbacks.ReduceLROnPlateau(
-        monitor="val_loss", factor=config.reduce_factor, patience=config.reduce_patience
-    )
+    callbacks = [stopping]
+    if config.schedule == "plateau":
+        callbacks.append(
+            keras.callbacks.ReduceLROnPlateau(
+                monitor="val_loss", factor=config.reduce_factor, patience=config.reduce_patience
+            )
+        )
     board = keras.callbacks.TensorBoard(tensorboard, write_graph=False)
     recorder = _Recorder(on_epoch)
     try:
@@ -82,13 +86,27 @@ def fit(
             epochs=config.epochs,
             verbose=0,
             # The recorder comes last: when it ends the training, the others have had the epoch.
-            callbacks=[stopping, reduction, board, recorder],
+            callbacks=[*callbacks, board, recorder],
         )
     except BaseException:
         # Keras ends callbacks only when all went well; this one has files open.
         board.on_train_end()
         raise
     return History(epochs=tuple(recorder.epochs), kept_epoch=stopping.best_epoch + 1)
+
+
+def _learning_rate(config: TrainConfig, steps_an_epoch: int) -> Any:
+    """Give the optimizer's learning rate: a number that a rule changes, or a schedule."""
+    if config.schedule == "plateau":
+        return config.learning_rate
+    steps = config.epochs * steps_an_epoch
+    warmup = round(config.warmup * steps)
+    return keras.optimizers.schedules.CosineDecay(
+        0.0,
+        decay_steps=max(1, steps - warmup),
+        warmup_target=config.learning_rate,
+        warmup_steps=max(1, warmup),
+    )
 
 
 class _Recorder(keras.callbacks.Callback):
@@ -101,6 +119,9 @@ class _Recorder(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         figures = {name: float(value) for name, value in (logs or {}).items()}
+        if "learning_rate" not in figures:  # only a rule that changes it puts it there
+            rate = self.model.optimizer.learning_rate
+            figures["learning_rate"] = float(keras.ops.convert_to_numpy(rate))
         as_they_are = ("val_", "learning_rate")
         metrics = {
             name if name.startswith(as_they_are) else f"train_{name}": value

@@ -12,14 +12,15 @@ from rich.console import Console
 
 from ecomclf.batches import TrainingBatches
 from ecomclf.classifier import Classifier
-from ecomclf.config import Config, TextConfig
+from ecomclf.config import Config, ModelConfig, TextConfig
 from ecomclf.data import DataReport
+from ecomclf.embeddings import start_vectors
 from ecomclf.evaluate import evaluate
 from ecomclf.model import build_model
 from ecomclf.plots import confusion_figure, history_figure
 from ecomclf.split import Split
 from ecomclf.text import Cleaner, Ids, Vectorizer
-from ecomclf.tracking import CLASSIFIER_FOLDER, Run, connect
+from ecomclf.tracking import CLASSIFIER_FOLDER, PROTOCOL, Run, connect
 from ecomclf.train import EpochMetrics, fit
 
 
@@ -31,6 +32,13 @@ class EncodedTexts:
     vectorizer: Vectorizer
     train: Ids
     validation: Ids
+
+    def start_vectors(self, config: ModelConfig) -> np.ndarray | None:
+        """Give what the embedding starts from; None for random numbers."""
+        if config.embeddings == "random":
+            return None
+        size = self.vectorizer.vocabulary_size
+        return start_vectors(self.train, vocabulary_size=size, size=config.embedding_dim)
 
 
 @dataclass(frozen=True)
@@ -63,13 +71,17 @@ def run_trial(
     `on_epoch` is called after an epoch is logged, with its number, from 1, and its metrics; what it
     raises ends the trial. Test rows are not touched.
     """
+    run.tag(**{PROTOCOL: split.protocol})
     run.log_params(config.flat() | {"data.fingerprint": split.fingerprint})
     run.log_text(config.as_yaml(), "config.yaml")
 
     keras.utils.set_random_seed(config.seed)
     classes = len(split.classes)
     model = build_model(
-        config.model, vocabulary_size=texts.vectorizer.vocabulary_size, classes=classes
+        config.model,
+        vocabulary_size=texts.vectorizer.vocabulary_size,
+        classes=classes,
+        embeddings=texts.start_vectors(config.model),
     )
 
     def log_epoch(epoch: int, metrics: EpochMetrics) -> None:

@@ -11,8 +11,15 @@ import mlflow
 import pandas as pd
 from mlflow.entities.model_registry import ModelVersion
 
-from ecomclf.registry import CONFIG_FILE, GATE_REASON, REPORT_FILE, SAMPLES_FILE, Registry
-from ecomclf.tracking import STUDY, TRIAL
+from ecomclf.registry import (
+    CONFIG_FILE,
+    ENSEMBLE_FILE,
+    GATE_REASON,
+    REPORT_FILE,
+    SAMPLES_FILE,
+    Registry,
+)
+from ecomclf.tracking import STUDY, TRIALS
 
 if TYPE_CHECKING:
     from ecomclf.classifier import Classifier
@@ -31,7 +38,7 @@ def version_table(registry: Registry) -> pd.DataFrame:
                 "version": version.version,
                 "stage": version.current_stage,
                 "study": version.tags.get(STUDY),
-                "trial": version.tags.get(TRIAL),
+                "trials": version.tags.get(TRIALS),
                 "test_f1_weighted": metrics.get("test_f1_weighted"),
                 "test_f1_macro": metrics.get("test_f1_macro"),
                 "baseline_test_f1_weighted": metrics.get("baseline_test_f1_weighted"),
@@ -52,6 +59,7 @@ def export_version(registry: Registry, version: ModelVersion, folder: Path, *, f
             Classifier.load(files),
             folder,
             config_yaml=(files / CONFIG_FILE).read_text(encoding="utf-8"),
+            ensemble_json=(files / ENSEMBLE_FILE).read_text(encoding="utf-8"),
             report=json.loads((files / REPORT_FILE).read_text(encoding="utf-8")),
             texts=json.loads((files / SAMPLES_FILE).read_text(encoding="utf-8")),
             force=force,

@@ -1,174 +1,117 @@
-"""The winner of a sweep: chosen on validation rows, judged once on the test rows, registered once.
+"""The winner of a sweep, chosen on validation rows: best trials averaged, with the wide path."""
 
-This is the one place of a sweep that reads test rows.
-"""
-
-import json
 import tempfile
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import optuna
-from mlflow.entities.model_registry import ModelVersion
 
-from ecomclf.baseline import Baseline
-from ecomclf.card import model_card
 from ecomclf.config import Config
-from ecomclf.data import DataReport
-from ecomclf.evaluate import Report, evaluate
-from ecomclf.gate import Champion, Comparison, Label, Verdict, compare, judge
-from ecomclf.groups import group_keys
-from ecomclf.leaderboard import leaderboard
-from ecomclf.plots import confusion_figure
-from ecomclf.registry import (
-    CHAMPION,
-    CONFIG_FILE,
-    GATE,
-    GATE_REASON,
-    REPORT_FILE,
-    SAMPLES_FILE,
-    Registry,
-)
 from ecomclf.split import Split
-from ecomclf.startup import start_tensorflow
 from ecomclf.study import ID, chosen_values, complete
-from ecomclf.tracking import CLASSIFIER_FOLDER, Run, Tracking
+from ecomclf.tracking import CLASSIFIER_FOLDER, Tracking
 
 if TYPE_CHECKING:
     from ecomclf.classifier import Classifier
-
-_SAMPLES = 10
+    from ecomclf.ensemble import Blend
 
 
 @dataclass(frozen=True)
 class Winner:
-    """A trial, its and the baseline's figures on the test rows, its version, verdict and stage."""
+    """What was chosen: trials, best first, how they are blended, and the classifier it makes.
 
-    trial: int
-    test: Report
-    baseline_test: Report
-    version: ModelVersion
-    verdict: str
-    stage: str | None
+    `configs` are the trials' own. `probabilities` float32 [rows, classes] are those of the
+    validation rows.
+    """
+
+    trials: tuple[int, ...]
+    configs: tuple[Config, ...]
+    blend: "Blend"
+    classifier: "Classifier"
+    probabilities: np.ndarray
 
 
-def judge_winner(
-    config: Config,
-    data: DataReport,
-    split: Split,
-    study: optuna.Study,
-    tracking: Tracking,
-    parent: Run,
-    baseline: Baseline,
-) -> Winner:
-    """Judge the best trial, write it to the parent run, register it unless it already is."""
-    start_tensorflow()
+def choose_winner(config: Config, split: Split, study: optuna.Study, tracking: Tracking) -> Winner:
+    """Choose on validation rows; the models are those that the trials left."""
+    from ecomclf.calibration import threshold_for
     from ecomclf.classifier import Classifier
+    from ecomclf.ensemble import build_ensemble, choose_blend
+    from ecomclf.wide import fit_wide_path
 
-    best = study.best_trial
-    number = best.number
-    study_id = study.user_attrs[ID]
-    run = tracking.trial_runs(study_id)[number]
-    with tempfile.TemporaryDirectory() as folder:
-        saved = tracking.download(run.info.run_id, CLASSIFIER_FOLDER, Path(folder))
-        classifier = Classifier.load(saved)
-    probabilities = classifier.predict_probabilities(split.test.texts)
-    report = evaluate(split.test.labels, probabilities, split.classes)
-
-    metrics = run.data.metrics
-    validation = {name: metrics[name] for name in metrics if name.startswith("val_")}
-    yardstick = baseline.evaluate(split.test)
-    parent.log_metrics(validation | report.metrics("test") | yardstick.metrics("baseline_test"))
-    parent.tag(winner_trial=number, winner_run=run.info.run_id)
-    parent.log_json(report.to_dict(), "report.json")
-    parent.log_figure(confusion_figure(report, "test rows"), "confusion_matrix.png")
-    parent.log_table(leaderboard(tracking, study.study_name)[1], "leaderboard.json")
-
-    winning = config.with_values(chosen_values(config.sweep.space, best.params))
-    registry = Registry(tracking.uri, config.registry.model)
-    version = registry.find(study_id=study_id, trial=number)
-    if version is None:
-        sides = {"train": split.train, "validation": split.validation, "test": split.test}
-        keys = {name: np.unique(group_keys(rows.texts)) for name, rows in sides.items()}
-        files = {
-            CONFIG_FILE: winning.as_yaml(),
-            REPORT_FILE: json.dumps(report.to_dict(), ensure_ascii=False, indent=2),
-            SAMPLES_FILE: json.dumps(split.test.texts[:_SAMPLES], ensure_ascii=False, indent=2),
-        }
-        model = parent.log_model(classifier, keys, files)
-        version = registry.register(
-            parent, model, study=study.study_name, study_id=study_id, trial=number
+    configs = _candidates(config, study)
+    loaded = _load(study, tracking, configs)
+    best = next(iter(loaded.values()))
+    labels, classes = split.validation.labels, len(split.classes)
+    validation = best.encode(split.validation.texts)
+    wide, decisions = None, None
+    if config.winner.wide:
+        wide = fit_wide_path(
+            best.encode(split.train.texts),
+            split.train.labels,
+            vocabulary_size=best.vectorizer.vocabulary_size,
+            classes=classes,
         )
-    if GATE not in version.tags:
-        comparison = _compare_with_champion(registry, classifier, split, config)
-        verdict = judge(report, config.registry, comparison)
-        card = model_card(winning, data, split, report, yardstick, verdict)
-        _pass_gate(registry, version, verdict, config.registry.stage, card)
-        version = registry.resolve(version=str(version.version))
-    held = {held: stage for stage, held in registry.aliases().items()}
-    return Winner(
-        number,
-        report,
-        yardstick,
-        version,
-        version.tags[GATE_REASON],
-        held.get(str(version.version)),
+        decisions = best.with_network(wide).predict_encoded(validation)
+    blend = choose_blend(
+        labels, [each.predict_encoded(validation) for each in loaded.values()], decisions
     )
-
-
-def _compare_with_champion(
-    registry: Registry, challenger: "Classifier", split: Split, config: Config
-) -> Comparison | None:
-    """Hold the challenger against the version in Production, where there is one."""
-    from ecomclf.classifier import Classifier
-    from ecomclf.flavor import GROUP_KEYS_FILE
-
-    number = registry.aliases().get("Production")
-    if number is None:
-        return None
-    version = registry.resolve(version=number)
-    with tempfile.TemporaryDirectory() as folder:
-        files = registry.download(version, Path(folder))
-        with np.load(files / GROUP_KEYS_FILE, allow_pickle=False) as keys:
-            seen = np.union1d(keys["train"], keys["validation"])
-        champion = Champion(number, _labelling(Classifier.load(files)), seen)
-    return compare(
-        _labelling(challenger),
-        champion,
-        split.test,
+    trials = tuple(loaded)[: blend.members]
+    members = {number: loaded[number].network for number in trials}
+    blended = best.with_network(build_ensemble(members, wide, blend))
+    probabilities = blended.predict_encoded(validation)
+    classifier = Classifier(
+        blended.cleaner,
+        blended.vectorizer,
+        blended.network,
         split.classes,
-        least_rows=config.registry.min_common_rows,
+        text_columns=split.text_columns,
+        threshold=threshold_for(labels, probabilities, config.winner.target_precision),
+    )
+    return Winner(
+        trials, tuple(configs[number] for number in trials), blend, classifier, probabilities
     )
 
 
-def _labelling(classifier: "Classifier") -> Label:
-    return lambda texts: [
-        classifier.classes[at] for at in classifier.predict_probabilities(texts).argmax(axis=1)
-    ]
+def _candidates(config: Config, study: optuna.Study) -> dict[int, Config]:
+    """Give the configs of the best trials that have the text config of the very best."""
+    # Those ranked behind have lost their models if the study was judged before.
+    kept = ranked(study)[: config.sweep.keep_models]
+    configs = {
+        number: config.with_values(chosen_values(config.sweep.space, study.trials[number].params))
+        for number in kept
+    }
+    alike = [number for number in kept if configs[number].text == configs[kept[0]].text]
+    return {number: configs[number] for number in alike[: config.winner.members]}
 
 
-def _pass_gate(
-    registry: Registry, version: ModelVersion, verdict: Verdict, stage: str, card: str
-) -> None:
-    """Write the verdict on the version, then let it have its stage; the tag says it is done."""
-    number = str(version.version)
-    comparison = verdict.comparison
-    tags = {GATE_REASON: verdict.as_text()}
-    if comparison is not None:
-        tags[CHAMPION] = comparison.as_text()
-    registry.describe(version, card, tags)
-    if verdict.passed:
-        compared = comparison is None or comparison.comparable
-        registry.promote(number, stage if compared else "Staging", "passed the gate")
-    registry.describe(version, card, {GATE: "passed" if verdict.passed else "refused"})
+def _load(
+    study: optuna.Study, tracking: Tracking, numbers: Iterable[int]
+) -> "dict[int, Classifier]":
+    from ecomclf.classifier import Classifier
+
+    runs = tracking.trial_runs(study.user_attrs[ID])
+    loaded = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for number in numbers:
+            place = Path(folder) / str(number)
+            place.mkdir()
+            saved = tracking.download(runs[number].info.run_id, CLASSIFIER_FOLDER, place)
+            loaded[number] = Classifier.load(saved)
+    return loaded
+
+
+def ranked(study: optuna.Study) -> list[int]:
+    """Give the numbers of complete trials, best first."""
+    trials = sorted(complete(study), key=lambda trial: (-(trial.value or 0.0), trial.number))
+    return [trial.number for trial in trials]
 
 
 def keep_best_models(study: optuna.Study, tracking: Tracking, count: int) -> None:
     """Remove the saved classifiers of all but the best trials."""
-    ranked = sorted(complete(study), key=lambda trial: (-(trial.value or 0.0), trial.number))
-    kept = {trial.number for trial in ranked[:count]}
+    kept = {*ranked(study)[:count]}
     for number, run in tracking.trial_runs(study.user_attrs[ID]).items():
         if number not in kept:
             tracking.delete_artifact(run, CLASSIFIER_FOLDER)

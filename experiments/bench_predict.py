@@ -86,13 +86,14 @@ def register(texts: Sequence[str]) -> Any:
     cleaner = Cleaner(["lowercase", "punctuation"])
     vectorizer = Vectorizer.fit(cleaner.clean(texts), max_tokens=20_000, max_length=250)
     size = vectorizer.vocabulary_size
-    network = build_model(ModelConfig(), vocabulary_size=size, classes=4)
+    plain = ModelConfig(embedding_dim=64, filters=None, units=64)
+    network = build_model(plain, vocabulary_size=size, classes=4)
     classifier = Classifier(cleaner, vectorizer, network, ["B", "C", "E", "H"])
     tracking = connect("bench")
     run = tracking.start_run("train", "bench", tags={})
     registry = Registry(tracking.uri, "ecomclf")
     registry.register(
-        run, run.log_model(classifier, {}, {}), study="bench", study_id="bench", trial=0
+        run, run.log_model(classifier, {}, {}), study="bench", study_id="bench", trials="0"
     )
     registry.promote("1", "Production")
     return classifier

@@ -9,8 +9,10 @@ import pytest
 TINY = """\
 data: {source: sample, sample_rows: 400}
 text: {max_tokens: 500, max_length: 30}
-model: {embedding_dim: 8, units: 6, bidirectional: false, pooling: max, dropout: 0.1}
-train: {epochs: 2, patience: 1, learning_rate: 0.01, monitor: val_f1_macro}
+model:
+  {embedding_dim: 8, embeddings: random, filters: null, units: 6, bidirectional: false,
+   pooling: max, word_dropout: 0.0, dropout: 0.1}
+train: {epochs: 2, patience: 1, learning_rate: 0.01, schedule: plateau, monitor: val_f1_macro}
 sweep:
   trials: 3
   workers: 2

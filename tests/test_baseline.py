@@ -1,6 +1,6 @@
 import numpy as np
 
-from ecomclf.baseline import Baseline
+from ecomclf.baseline import fit_baseline, tune_baseline
 from ecomclf.split import Rows
 
 
@@ -27,13 +27,38 @@ CLASSES = ("Shoes", "Hats")
 
 def test_classes_that_a_word_tells_apart_are_told_apart() -> None:
     """When one word decides, every row is right."""
-    report = Baseline(TRAIN, CLASSES).evaluate(make_rows({"hat": 1, "SHOE!": 0, "old hat": 1}))
+    report = fit_baseline(TRAIN, CLASSES).evaluate(make_rows({"hat": 1, "SHOE!": 0, "old hat": 1}))
     assert (report.rows, report.f1_macro, report.loss) == (3, 1.0, None)
     assert report.confusion == ((1, 0), (0, 2))
 
 
 def test_wrong_labels_are_counted_as_mistakes() -> None:
     """Each side is judged on its own rows."""
-    baseline = Baseline(TRAIN, CLASSES)
+    baseline = fit_baseline(TRAIN, CLASSES)
     assert baseline.evaluate(make_rows({"blue shoe": 0, "green hat": 1})).accuracy == 1.0
     assert baseline.evaluate(make_rows({"hat": 0, "shoe": 0})).accuracy == 0.5
+
+
+def test_tuning_takes_what_the_validation_rows_need() -> None:
+    """Where only the order of words tells the classes apart, rows of two words are chosen."""
+    fillers = ("red", "blue", "green", "black", "white", "grey")
+    train = make_rows(
+        {f"phone case {word}": 0 for word in fillers}
+        | {f"case phone {word}": 1 for word in fillers}
+    )
+    rows = make_rows({"phone case pink": 0, "case phone brown": 1})
+    assert fit_baseline(train, CLASSES).evaluate(rows).accuracy < 1
+    tuned = tune_baseline(train, rows, CLASSES, "accuracy")
+    assert tuned.settings()["baseline.ngrams"] == 2
+    assert tuned.evaluate(rows).accuracy == 1.0
+
+
+def test_with_nothing_to_choose_between_the_defaults_stay() -> None:
+    """The first of equals is scikit-learn's own setting."""
+    tuned = tune_baseline(TRAIN, make_rows({"hat": 1, "shoe": 0}), CLASSES, "accuracy")
+    assert tuned.settings() == fit_baseline(TRAIN, CLASSES).settings()
+    assert tuned.settings() == {
+        "baseline.ngrams": 1,
+        "baseline.sublinear": False,
+        "baseline.c": 1.0,
+    }

@@ -56,6 +56,15 @@ def write(folder: Path, name: str, content: str | bytes) -> None:
         (["--set", "data.source=blank.csv"], "none has both a text and a label"),
         (["--set", "data.source=latin.csv"], "byte 0xe9 in line 2"),
         (["--set", "data.source=few.csv data.label_column=kind"], "no column 'kind'"),
+        (["--set", "data.test_source=few.csv"], "but source is 'sample'"),
+        (
+            ["--set", "data.source=few.csv data.test_source=missing.csv"],
+            "no file at missing.csv; data.test_source takes the path of a CSV file",
+        ),
+        (
+            ["--set", "data.source=few.csv data.test_source=."],
+            ". is a folder; data.test_source must be a CSV file",
+        ),
     ],
 )
 def test_a_wrong_request_is_one_line_exit_2_and_no_run(
@@ -123,6 +132,31 @@ def test_data_check_takes_columns(ecomclf: Command, workplace: Path) -> None:
         code, output, _ = ecomclf("data", "check", "rows.csv", *options)
         assert code == 0
         assert "class        a: 10" in output
+
+
+def test_data_check_looks_at_one_file_at_a_time(ecomclf: Command, workplace: Path) -> None:
+    """The test file of a config is not put beside each file that is looked at."""
+    write(workplace, "rows.csv", "".join(f"{'ab'[n % 2]},text number {n}\n" for n in range(40)))
+    write(workplace, "mine.yaml", "data: {source: a.csv, test_source: rows.csv}\n")
+    code, output, _ = ecomclf("data", "check", "rows.csv", "--config", "mine.yaml")
+    assert code == 0
+    assert "rows kept    40" in output
+    assert "test file" not in output
+
+
+def test_random_rows_are_said_to_be_not_honest(ecomclf: Command, workplace: Path) -> None:
+    """One line counts the test rows whose text was learned; by groups there is none."""
+    write(workplace, "rows.csv", "".join(f"{'ab'[n % 2]},text {n % 4}\n" for n in range(40)))
+    options = ("--set", "data.split=random_rows")
+    code, output, _ = ecomclf("data", "check", "rows.csv", *options)
+    assert code == 0
+    warning = (
+        "split        random rows: 6 of 6 test rows have their text in training; "
+        "figures are not honest\n"
+    )
+    assert warning in output
+    write(workplace, "rows.csv", "".join(f"{'ab'[n % 2]},text {n}\n" for n in range(40)))
+    assert "honest" not in ecomclf("data", "check", "rows.csv")[1]
 
 
 def test_a_leaderboard_without_a_sweep_says_so(ecomclf: Command, store: Path) -> None:

@@ -116,6 +116,27 @@ def test_sizes_that_leave_no_row_to_train_on_are_refused(tmp_path: Path) -> None
     assert "1.2" in message
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("test_source: t.csv", ("'sample'", "a path")),
+        ("source: ecommerce, test_source: t.csv", ("'ecommerce'", "a path")),
+        ("source: a.csv, test_source: t.csv, split: random_rows", ("split", "'random_rows'")),
+    ],
+)
+def test_test_rows_come_from_one_place(tmp_path: Path, text: str, said: tuple[str, ...]) -> None:
+    """A test file stands beside another file, and its rows are not drawn as well."""
+    message = refusal(write(tmp_path, f"data: {{{text}}}"))
+    assert "test_source" in message
+    assert all(words in message for words in said)
+
+
+def test_beside_a_test_file_the_test_size_is_not_used(tmp_path: Path) -> None:
+    """Validation rows may be more than what `test_size` would leave."""
+    text = "data: {source: a.csv, test_source: t.csv, validation_size: 0.5, test_size: 0.5}"
+    assert load_config(write(tmp_path, text)).data.validation_size == 0.5
+
+
 def test_two_wrong_keys_are_named_together(tmp_path: Path) -> None:
     """One reading of the message is enough to mend the whole file."""
     message = refusal(write(tmp_path, "model: {units: 0, unit: 1}"))

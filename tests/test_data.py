@@ -1,4 +1,5 @@
 import csv
+import hashlib
 import json
 from pathlib import Path
 from random import Random
@@ -28,10 +29,22 @@ MIXED: list[Row] = [
 
 def load_rows(folder: Path, rows: list[Row], **keys: Any) -> tuple[Dataset, DataReport]:
     """Write rows to a file, without a header unless told otherwise, and load it."""
-    path = folder / "rows.csv"
+    path = write(folder / "rows.csv", rows)
+    return load(DataConfig(source=path, **{"header": False, **keys}))
+
+
+def load_with_test(
+    folder: Path, rows: list[Row], test_rows: list[Row], **keys: Any
+) -> tuple[Dataset, DataReport]:
+    """Write rows and test rows to a file each and load them."""
+    return load_rows(folder, rows, test_source=write(folder / "test.csv", test_rows), **keys)
+
+
+def write(path: Path, rows: list[Row]) -> str:
+    """Write rows to a file and return its path."""
     with path.open("w", newline="", encoding="utf-8") as stream:
         csv.writer(stream).writerows(rows)
-    return load(DataConfig(source=str(path), **{"header": False, **keys}))
+    return str(path)
 
 
 def names(dataset: Dataset) -> list[tuple[str, str]]:
@@ -228,3 +241,156 @@ def test_the_report_is_plain_values(tmp_path: Path) -> None:
     written = json.loads(json.dumps(report.to_dict()))
     assert written["rows_read"] == 9
     assert written["dropped"]["duplicates"] == 2
+
+
+def test_a_fingerprint_stays_what_it_was(tmp_path: Path) -> None:
+    """Without a test file it is the hash of labels and texts: studies are named after it."""
+    dataset, _ = load_rows(tmp_path, TABLE)
+    written = b"a\x1fone\x1eb\x1ftwo\x1ea\x1fthree\x1e"
+    assert dataset.fingerprint == hashlib.sha256(written).hexdigest()
+
+
+PLAIN: list[Row] = [("b", "one"), ("a", "two"), ("b", "three"), ("a", "four")]
+LONG = "one two three four five six seven eight"
+
+
+def test_the_rows_of_a_test_file_come_last(tmp_path: Path) -> None:
+    """They are counted apart, their classes are those of the source, their groups their own."""
+    dataset, report = load_with_test(tmp_path, PLAIN, [("a", "five"), ("b", "Two!"), ("b", "six")])
+    assert names(dataset) == [
+        ("one", "b"), ("three", "b"), ("four", "a"), ("five", "a"), ("Two!", "b"), ("six", "b"),
+    ]  # fmt: skip
+    assert dataset.test_rows == 3
+    assert sorted(dataset.groups.tolist()) == list(range(6))
+    assert report.rows_kept == 3
+    assert (report.groups, report.largest_group) == (3, 1)
+    assert report.rows_a_class == {"b": 2, "a": 1}
+    assert report.dropped["shared with the test file"] == 1
+    assert report.rows_read == report.rows_kept + sum(report.dropped.values())
+    assert (report.test_rows_read, report.test_rows_kept) == (3, 3)
+
+
+@pytest.mark.parametrize(
+    ("texts", "test_text", "dropped"),
+    [
+        (["red shoe"], "RED - shoe", 1),
+        (["girls shoe"], "girl s shoe", 1),
+        ([f"{LONG} nine"], LONG, 1),
+        ([LONG], f"{LONG} nine", 1),
+        ([f"{LONG} nine", f"{LONG} ten"], LONG, 2),
+        # The first of them belongs together with the test text by way of the second only.
+        ([f"{LONG} a b c d e", f"{LONG} a b"], f"{LONG} a b c x", 2),
+        # So it does where spaces alone part the second from the test text.
+        ([f"{LONG} nine", LONG], "one two three four five six seveneight", 2),
+        (["one two three four"], "one two three four five", 0),
+    ],
+)
+def test_rows_that_belong_to_a_test_text_are_dropped(
+    tmp_path: Path, texts: list[str], test_text: str, dropped: int
+) -> None:
+    """Copies, continuations and what hangs on them: none is trained on."""
+    others = [("a", "something"), ("b", "else")]
+    rows = [("a", text) for text in texts] + others
+    dataset, report = load_with_test(tmp_path, rows, [("b", test_text)])
+    assert report.dropped["shared with the test file"] == dropped
+    assert report.rows_kept == len(rows) - dropped
+    groups = dataset.groups.tolist()
+    assert groups[-1] not in groups[:-1]
+    assert sorted(set(groups)) == list(range(len(set(groups))))
+
+
+def test_test_rows_are_deduplicated_as_others_are(tmp_path: Path) -> None:
+    """The majority's label holds, ties and rows without text or label go."""
+    test_rows = [("a", "x"), ("b", "X"), ("b", "x."), ("a", "y"), ("b", "y"), ("a", ""), ("", "z")]
+    dataset, report = load_with_test(tmp_path, PLAIN, test_rows)
+    assert names(dataset)[4:] == [("x", "b")]
+    assert (report.test_rows_read, report.test_rows_kept) == (7, 1)
+
+
+def test_a_test_file_may_lack_a_class(tmp_path: Path) -> None:
+    """Its classes are those of the source all the same."""
+    dataset, _ = load_with_test(tmp_path, PLAIN, [("b", "five")])
+    assert dataset.classes == ("a", "b")
+    assert dataset.labels[-1] == 1
+
+
+@pytest.mark.parametrize(
+    ("test_rows", "said"),
+    [
+        ([("a", "five"), ("c", "six")], ("test.csv", "class 'c'", "rows.csv")),
+        ([("a", "One"), ("b", "two"), ("c", "x")], ("test.csv", "class 'c'")),
+        ([], ("test.csv is empty",)),
+        ([("a", ""), ("b", "")], ("test.csv", "2 rows", "data.text_columns")),
+        ([("a", "five"), ("b", "five")], ("test.csv", "one label")),
+        ([("a", "one"), ("a", "two"), ("a", "three"), ("a", "four")], ("rows.csv", "no row")),
+        ([("a", "two"), ("a", "four")], ("rows.csv", "one class only", "'b'")),
+    ],
+)
+def test_a_test_file_that_cannot_be_judged_by_is_refused(
+    tmp_path: Path, test_rows: list[Row], said: tuple[str, ...]
+) -> None:
+    """A class nobody can learn, no rows, nothing left to learn from: one line that says which."""
+    with pytest.raises(DataError) as caught:
+        load_with_test(tmp_path, PLAIN, test_rows)
+    message = str(caught.value)
+    assert all(words in message for words in said)
+    assert "\n" not in message
+
+
+def test_the_fingerprint_is_of_the_test_rows_too(tmp_path: Path) -> None:
+    """A test row, its label, and on which side it stands change it; a copy does not."""
+    test_rows = [("a", "five"), ("b", "six")]
+
+    def fingerprint(rows: list[Row], test: list[Row]) -> str:
+        return load_with_test(tmp_path, rows, test)[0].fingerprint
+
+    plain = fingerprint(PLAIN, test_rows)
+    assert fingerprint(PLAIN, [*test_rows, ("b", "SIX")]) == plain
+    others = [
+        load_rows(tmp_path, [*PLAIN, *test_rows])[0].fingerprint,
+        fingerprint([*PLAIN, test_rows[0]], test_rows[1:]),
+        fingerprint(PLAIN, [test_rows[0]]),
+        fingerprint(PLAIN, [test_rows[0], ("a", "six")]),
+    ]
+    assert len({plain, *others}) == 5
+
+
+def test_the_report_says_what_a_test_file_held(tmp_path: Path) -> None:
+    """Its path, its hash and its rows are said where there is one, and nothing elsewhere."""
+    _, report = load_with_test(tmp_path, PLAIN, [("a", "five"), ("b", "one"), ("b", "One")])
+    sha256 = hashlib.sha256((tmp_path / "test.csv").read_bytes()).hexdigest()
+    text = report.as_text()
+    assert f"test file    {tmp_path / 'test.csv'}" in text
+    assert f"test sha256  {sha256}" in text
+    assert "test rows    3 read, 2 kept" in text
+    assert "1 shared with the test file" in text
+    written = json.loads(json.dumps(report.to_dict()))
+    assert written["test_source"] == str(tmp_path / "test.csv")
+    assert written["test_sha256"] == sha256
+    assert (written["test_rows_read"], written["test_rows_kept"]) == (3, 2)
+
+    _, plain = load_rows(tmp_path, PLAIN)
+    assert "test" not in plain.as_text().replace(str(tmp_path), "")
+    assert not [key for key in plain.to_dict() if key.startswith("test_")]
+    assert "shared with the test file" not in plain.dropped
+
+
+def test_random_rows_keep_every_row_as_it_is(tmp_path: Path) -> None:
+    """Copies and contradicting labels stay; only rows without a text or a label are dropped."""
+    dataset, report = load_rows(tmp_path, MIXED, split="random_rows")
+    assert names(dataset) == [row[::-1] for row in MIXED[:5] + MIXED[7:8]]
+    assert dataset.protocol == report.protocol == "random_rows"
+    assert dataset.groups.tolist() == list(range(6))
+    assert {why: count for why, count in report.dropped.items() if count} == {
+        "without a text": 2,
+        "without a label": 1,
+    }
+    assert (report.rows_read, report.rows_kept, report.texts_with_two_labels) == (9, 6, 2)
+    assert "6 with copies and contradicting labels among them" in report.as_text()
+    assert "groups" not in report.as_text()
+
+
+def test_random_rows_of_a_text_with_as_many_labels_are_data(tmp_path: Path) -> None:
+    """What deduplication would leave empty is dealt as it stands."""
+    dataset, _ = load_rows(tmp_path, [("a", "one"), ("b", "one")], split="random_rows")
+    assert names(dataset) == [("one", "a"), ("one", "b")]

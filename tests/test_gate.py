@@ -3,6 +3,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
+from ecomclf.bootstrap import Interval
 from ecomclf.config import RegistryConfig
 from ecomclf.evaluate import Report, evaluate_labels
 from ecomclf.gate import Champion, Comparison, Label, compare, judge
@@ -105,3 +106,26 @@ def test_classes_that_only_the_champion_knows_are_wrong_answers() -> None:
     holder = Champion("2", lambda texts: ["tablets"] * len(texts), group_keys([]))
     comparison = compare(labelling(10), holder, TEST, CLASSES, least_rows=1)
     assert comparison == Comparison("2", 10, 1.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("difference", "allowed", "passed"),
+    [(0.01, False, True), (0.0, False, True), (-0.01, False, False), (-0.01, True, True)],
+)
+def test_a_winner_below_the_baseline_needs_the_configs_leave(
+    difference: float, allowed: bool, passed: bool
+) -> None:
+    """The difference and its interval are said either way."""
+    config = RegistryConfig(allow_below_baseline=allowed)
+    interval = Interval(difference, -0.02, 0.03)
+    verdict = judge(report(9), config, None, baseline=interval)
+    assert verdict.passed is passed
+    assert f"{difference:+.4f} [-0.0200, +0.0300]" in verdict.as_text()
+    assert ("which the config allows" in verdict.as_text()) is (allowed and difference < 0)
+
+
+def test_figures_of_random_rows_open_no_stage() -> None:
+    """However good they are."""
+    verdict = judge(report(10), RegistryConfig(), None, honest=False)
+    assert not verdict.passed
+    assert "random rows" in verdict.as_text()

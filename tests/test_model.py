@@ -18,13 +18,14 @@ from ecomclf.text import Cleaner, Vectorizer
 pytestmark = pytest.mark.slow
 
 VOCABULARY, CLASSES = 40, 3
+PLAIN = {"filters": None, "word_dropout": 0.0, "embedding_dropout": None}
 TEXTS = ["Case for phone!", "", "phone with a case", "phone", "unknown words only", "case " * 50]
 
 
 def network(**options: object) -> keras.Model:
     """Build a small network with weights large enough for mistakes to show."""
     keras.utils.set_random_seed(0)
-    config = ModelConfig(**{"embedding_dim": 8, "units": 6, **options})
+    config = ModelConfig(**{"embedding_dim": 8, "units": 6, **PLAIN, **options})
     model = build_model(config, vocabulary_size=VOCABULARY, classes=CLASSES)
     generator = np.random.default_rng(0)
     for weight in model.weights:
@@ -37,6 +38,19 @@ def small_classifier(**options: object) -> Classifier:
     vectorizer = Vectorizer.fit(["case for phone with a"], max_tokens=VOCABULARY, max_length=20)
     cleaner = Cleaner(["lowercase", "punctuation"])
     return Classifier(cleaner, vectorizer, network(**options), ["x", "y", "z"])
+
+
+def assert_independent_of_padding(model: keras.Model, length: int) -> None:
+    """Compare texts, an empty one among them, alone and in a batch of so many positions."""
+    texts = [[5, 9, 3], [7], [2, 4, 6, 8, 10, 12, 14], []]
+    batch = np.zeros((4, length), np.int32)
+    for row, text in enumerate(texts):
+        batch[row, : len(text)] = text
+    together = model.predict_on_batch(batch)
+    for row, text in enumerate(texts):
+        alone = model.predict_on_batch(np.array([text or [0]], np.int32))
+        np.testing.assert_allclose(alone[0], together[row], atol=1e-5)
+    assert np.ptp(together, axis=0).max() > 0.01
 
 
 @pytest.mark.parametrize(
@@ -54,15 +68,70 @@ def test_probabilities_do_not_depend_on_padding_or_batch(
     model = network(
         recurrent=recurrent, bidirectional=bidirectional, pooling=pooling, layers=layers
     )
-    texts = [[5, 9, 3], [7], [2, 4, 6, 8, 10, 12, 14], []]
-    batch = np.zeros((4, 25), np.int32)
-    for row, text in enumerate(texts):
-        batch[row, : len(text)] = text
-    together = model.predict_on_batch(batch)
-    for row, text in enumerate(texts):
-        alone = model.predict_on_batch(np.array([text or [0]], np.int32))
-        np.testing.assert_allclose(alone[0], together[row], atol=1e-5)
-    assert np.ptp(together, axis=0).max() > 0.01
+    assert_independent_of_padding(model, 25)
+
+
+@pytest.mark.parametrize("bidirectional", [True, False])
+@pytest.mark.parametrize(
+    ("width", "pool", "pooling"), [(3, 1, "mean_max"), (4, 2, "last"), (3, 3, "attention")]
+)
+def test_convolved_probabilities_do_not_depend_on_padding(
+    width: int, pool: int, pooling: str, bidirectional: bool
+) -> None:
+    """Nor do they with a convolution, whether or not the padded length divides by its pool."""
+    convolution = {"filters": 5, "filter_width": width, "filter_pool": pool}
+    layers = 2 if pool == 2 else 1
+    model = network(bidirectional=bidirectional, pooling=pooling, layers=layers, **convolution)
+    for length in (7, 8, 9):
+        assert_independent_of_padding(model, length)
+
+
+def test_a_convolution_pools_words_in_steps() -> None:
+    """Of 7 words in steps of 3 the recurrent layer reads 3, each the largest of its words."""
+    model = network(filters=5, filter_pool=3, bidirectional=False)
+    pooled, convolved = (
+        keras.Model(model.inputs, model.get_layer(name).output).predict_on_batch(
+            np.array([[2, 4, 6, 8, 10, 12, 14]], np.int32)
+        )[0]
+        for name in ("filter_pool", "convolution")
+    )
+    expected = [convolved[start : start + 3].max(axis=0) for start in (0, 3, 6)]
+    np.testing.assert_allclose(pooled, expected, atol=1e-6)
+
+
+def test_the_embedding_starts_from_what_is_given() -> None:
+    """Vectors that are given are the layer's weights, and are trained on."""
+    vectors = np.random.default_rng(0).normal(0, 0.3, (VOCABULARY, 8)).astype(np.float32)
+    model = build_model(
+        ModelConfig(embedding_dim=8, units=6),
+        vocabulary_size=VOCABULARY,
+        classes=CLASSES,
+        embeddings=vectors,
+    )
+    layer = model.get_layer("embedding")
+    np.testing.assert_array_equal(layer.get_weights()[0], vectors)
+    assert layer.trainable
+
+
+@pytest.mark.parametrize(
+    ("options", "axis"),
+    [
+        ({"word_dropout": 0.5, "embedding_dropout": 0.0}, 2),
+        ({"embedding_dropout": 0.5}, 1),
+        ({"dropout": 0.5}, 1),
+    ],
+)
+def test_words_and_dimensions_are_dropped_whole_while_training(
+    options: dict[str, float], axis: int
+) -> None:
+    """About half the words, or dimensions, of each text; of these by `dropout` if not given."""
+    model = network(pooling="max", bidirectional=False, **{"dropout": 0.0, **options})
+    dropped = keras.Model(model.inputs[0], model.get_layer("forward_1").input)
+    ids = np.random.default_rng(0).integers(2, VOCABULARY, (30, 20)).astype(np.int32)
+    lost = np.asarray(dropped(ids, training=True)) == 0
+    np.testing.assert_array_equal(lost.all(axis=axis), lost.any(axis=axis))
+    assert 0.3 < lost.mean() < 0.7
+    assert not (np.asarray(dropped(ids)) == 0).any()
 
 
 def test_word_order_matters() -> None:
@@ -112,9 +181,10 @@ def test_the_string_model_agrees_with_the_classifier() -> None:
     np.testing.assert_allclose(answers, classifier.predict_probabilities(TEXTS), atol=1e-5)
 
 
-def test_saving_and_loading_change_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("options", [{}, {"filters": 5, "filter_pool": 3, "word_dropout": 0.1}])
+def test_saving_and_loading_change_nothing(tmp_path: Path, options: dict[str, float]) -> None:
     """A classifier read back gives the same answers and knows its classes."""
-    classifier = small_classifier()
+    classifier = small_classifier(**options)
     classifier.save(tmp_path / "saved")
     loaded = Classifier.load(tmp_path / "saved")
     assert loaded.classes == classifier.classes
@@ -176,8 +246,8 @@ def test_missing_and_damaged_files_are_refused(
 def test_saved_models_load_where_the_package_is_unknown(tmp_path: Path) -> None:
     """A fresh interpreter that cannot import this package reads each `model.keras` and agrees."""
     classifiers = {
-        pooling: small_classifier(pooling=pooling, layers=2, dense_units=5)
-        for pooling in ("last", "mean_max", "attention")
+        pooling: small_classifier(pooling=pooling, layers=2, dense_units=5, filters=filters)
+        for pooling, filters in (("last", None), ("mean_max", 5), ("attention", None))
     }
     for pooling, classifier in classifiers.items():
         classifier.save(tmp_path / pooling)

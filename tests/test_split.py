@@ -1,5 +1,8 @@
+import contextlib
 import re
+from dataclasses import replace
 from random import Random
+from typing import Any
 
 import numpy as np
 import pytest
@@ -7,10 +10,10 @@ import pytest
 from ecomclf.config import DataConfig
 from ecomclf.data import Dataset
 from ecomclf.errors import DataError, JobError
-from ecomclf.split import Rows, Split, check_split, split_rows
+from ecomclf.split import Rows, Split, check_split, shared_test_texts, split_rows
 
 
-def make_dataset(rows: list[tuple[str, int]]) -> Dataset:
+def make_dataset(rows: list[tuple[str, int]], **fields: Any) -> Dataset:
     """Return a data set of rows given as class and group; a text is its row number."""
     classes = tuple(sorted({name for name, _ in rows}))
     return Dataset(
@@ -19,6 +22,7 @@ def make_dataset(rows: list[tuple[str, int]]) -> Dataset:
         classes=classes,
         groups=np.array([group for _, group in rows], np.int32),
         fingerprint="f",
+        **fields,
     )
 
 
@@ -178,3 +182,107 @@ def test_a_split_that_is_not_honest_is_stopped(at: int, bad: Rows, said: tuple[s
     with pytest.raises(JobError) as caught:
         check_split(Split(*parted, classes=("a", "b"), fingerprint=""))
     assert all(words in str(caught.value) for words in said)
+
+
+def test_a_text_on_two_sides_is_stopped_whatever_its_groups() -> None:
+    """Rows in groups of their own do not hide a copy, unless the protocol says so."""
+    copy = Rows(("text 0", "text 7"), np.array([1, 0], np.int32), np.array([8, 7], np.int32))
+    parted = Split(GOOD[0], copy, GOOD[2], classes=("a", "b"), fingerprint="")
+    with pytest.raises(JobError, match=r"'text 0' is on two sides .* train and validation"):
+        check_split(parted)
+    check_split(replace(parted, protocol="random_rows"))
+
+
+@pytest.mark.parametrize("protocol", ["groups", "random_rows"])
+def test_a_row_on_two_sides_is_stopped(protocol: str) -> None:
+    """Dealt at random, rows still stand on one side each."""
+    parted = Split(GOOD[0], GOOD[0], GOOD[2], classes=("a", "b"), fingerprint="", protocol=protocol)
+    with pytest.raises(JobError, match="text group 0"):
+        check_split(parted)
+
+
+@pytest.mark.parametrize(("at", "is_let_pass"), [(0, False), (1, False), (2, True)])
+def test_only_a_test_file_may_lack_a_class(at: int, is_let_pass: bool) -> None:
+    """Training and validation rows, which were drawn, may not."""
+    parted = [*GOOD[:at], make_rows([1], [9]), *GOOD[at + 1 :]]
+    split = Split(*parted, classes=("a", "b"), fingerprint="", has_test_file=True)
+    with contextlib.nullcontext() if is_let_pass else pytest.raises(JobError, match="'a'"):
+        check_split(split)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_rows_of_a_test_file_are_the_test_side(seed: int) -> None:
+    """The others are parted in two, groups whole; `test_size` is not used."""
+    drawn = in_random_groups(seed, mixed=True)
+    rows = [*drawn, ("a", 60), ("b", 61), ("b", 61)]
+    config = DataConfig(
+        source="x.csv", test_source="y.csv", validation_size=0.4, test_size=0.9, split_seed=seed
+    )
+    parted = split_rows(make_dataset(rows, test_rows=3), config)
+    assert parted.has_test_file
+    assert parted.test.texts == tuple(str(len(drawn) + row) for row in range(3))
+    assert parted.test.labels.tolist() == [0, 1, 1]
+    assert len(parted.train) + len(parted.validation) == len(drawn)
+    assert abs(len(parted.validation) / len(drawn) - 0.4) < 0.05
+    assert not set(parted.train.groups.tolist()) & set(parted.validation.groups.tolist())
+    for side in (parted.train, parted.validation):
+        assert set(side.labels.tolist()) == {0, 1, 2}
+
+
+def test_beside_a_test_file_two_groups_of_a_class_are_enough() -> None:
+    """One is refused, with the number needed."""
+    config = DataConfig(source="x.csv", test_source="y.csv")
+    rows = [*alone(big=20), ("rare", 20), ("rare", 21), ("big", 22)]
+    parted = split_rows(make_dataset(rows, test_rows=1), config)
+    assert [int((side.labels == 1).sum()) for side in sides(parted)] == [1, 1, 0]
+    rows = [*alone(big=20), ("rare", 20), ("rare", 20), ("rare", 21)]
+    with pytest.raises(DataError, match=r"training and validation rows: .* 1, needed 2") as caught:
+        split_rows(make_dataset(rows, test_rows=1), config)
+    assert "class 'rare'" in str(caught.value)
+
+
+def make_copies(rows_a_class: dict[str, int]) -> Dataset:
+    """Return rows dealt at random: ten times each text, which both classes hold."""
+    dataset = make_dataset(alone(**rows_a_class), protocol="random_rows")
+    return replace(dataset, texts=tuple(f"text {row // 10}" for row in range(len(dataset.texts))))
+
+
+def test_random_rows_let_copies_cross() -> None:
+    """Every side has its share of every class, and test texts that stand in training too."""
+    dataset = make_copies({"a": 205, "b": 100})
+    parted = split_rows(dataset, DataConfig())
+    assert parted.protocol == "random_rows"
+    for side, share in zip(sides(parted), (0.7, 0.15, 0.15), strict=True):
+        for label, count in enumerate((205, 100)):
+            assert abs(int((side.labels == label).sum()) - share * count) < 2
+    twins = sum(text in set(parted.train.texts) for text in parted.test.texts)
+    assert shared_test_texts(parted) == twins > len(parted.test) / 2
+
+
+def test_random_rows_are_dealt_by_the_seed() -> None:
+    """The same seed deals the same rows, another one others."""
+    dataset = make_copies({"a": 50, "b": 50})
+    one, same, other = (
+        split_rows(dataset, DataConfig(split_seed=seed)).test.groups.tolist() for seed in (1, 1, 2)
+    )
+    assert one == same != other
+
+
+def test_a_class_of_two_random_rows_is_refused() -> None:
+    """Every class has to be on every side."""
+    with pytest.raises(DataError, match=r"class 'rare' .*: rows 2, needed 3"):
+        split_rows(make_copies({"big": 20, "rare": 2}), DataConfig())
+
+
+def test_shared_texts_are_counted_by_test_row() -> None:
+    """Case, punctuation and spaces aside; once for each test row, validation rows not looked at."""
+    train, validation, test = (
+        Rows(texts, np.zeros(len(texts), np.int32), np.zeros(len(texts), np.int32))
+        for texts in [
+            ("Red shoe", "girls hat", "red shoe"),
+            ("blue hat",),
+            ("RED SHOE!", "red-shoe", "girl s hat", "blue hat", "red"),
+        ]
+    )
+    parted = Split(train, validation, test, ("a",), "", protocol="random_rows")
+    assert shared_test_texts(parted) == 3

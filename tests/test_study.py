@@ -43,10 +43,22 @@ def test_a_name_changes_with_what_makes_trials_comparable(config: Config) -> Non
     other = [
         {"model.layers": 2},
         {"data.split_seed": 1},
+        {"data.split": "random_rows"},
         {"train.epochs": 9},
         {"sweep.space.model.units": {"type": "int", "low": 4, "high": 9}},
     ]
-    assert len({plain, name("other data"), *(name(**values) for values in other)}) == 6
+    assert len({plain, name("other data"), *(name(**values) for values in other)}) == 7
+
+
+def test_a_test_size_that_is_not_used_does_not_count(config: Config) -> None:
+    """Beside a test file it changes nothing, so the study stays the same."""
+    files = {"data.source": "rows.csv", "data.test_source": "test.csv"}
+    plain, other = (
+        studies.study_identity(config.with_values(files | {"data.test_size": size}), "data")
+        for size in (0.1, 0.2)
+    )
+    assert plain == other
+    assert plain != studies.study_identity(config, "data")
 
 
 def test_another_identity_is_refused_and_said(opened: Callable[..., optuna.Study]) -> None:

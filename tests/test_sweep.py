@@ -29,12 +29,21 @@ pytestmark = pytest.mark.slow
 FIGURES = {"accuracy", "f1_macro", "f1_weighted", "loss"}
 
 
-def planned(config: Config, trials: int, study: str | None = None) -> sweeps.Sweep:
+def planned(
+    config: Config, trials: int, study: str | None = None, repeats: int | None = None
+) -> sweeps.Sweep:
     """Load the data and plan a sweep with two workers."""
     dataset, report = load(config.data)
     split = split_rows(dataset, config.data)
     return sweeps.plan_sweep(
-        config, split, report, trials=trials, workers=2, study=study, storage=None
+        config,
+        split,
+        report,
+        trials=trials,
+        workers=2,
+        study=study,
+        storage=None,
+        repeats=repeats,
     )
 
 
@@ -70,6 +79,32 @@ def open_study(sweep: sweeps.Sweep) -> optuna.Study:
     """Open the study of a sweep."""
     identity = studies.study_identity(sweep.config, sweep.split.fingerprint)
     return studies.open_study(sweep.study_name, identity, None)
+
+
+def check_judgement(parent: Run) -> None:
+    """Check what a parent run says of its winner: intervals, confidence, mistakes."""
+    metrics = parent.data.metrics
+    difference = metrics["test_f1_weighted"] - metrics["baseline_test_f1_weighted"]
+    assert metrics["baseline_difference"] == pytest.approx(difference)
+    for name in ("test_f1_weighted", "baseline_difference", "tuned_baseline_difference"):
+        assert metrics[f"{name}_low"] <= metrics[name] <= metrics[f"{name}_high"]
+    for side in ("val", "test"):
+        assert 0 <= metrics[f"{side}_calibration_error"] <= 1
+        assert 0 <= metrics[f"{side}_coverage"] <= 1
+    # The threshold is the least from which on so many validation rows are right.
+    assert metrics.get("val_covered_precision", 1.0) >= 0.99
+    tables = {"validation_errors.json", "label_suspects.json", "winner.json"}
+    pictures = {"val_reliability.png", "test_reliability.png"}
+    assert tables | pictures <= artifacts(parent)
+    assert "test_errors.json" not in artifacts(parent)
+    errors = read_artifact(parent, "validation_errors.json")
+    at = {name: number for number, name in enumerate(errors["columns"])}
+    assert errors["data"]
+    for row in errors["data"]:
+        assert row[at["true"]] != row[at["predicted"]]
+    confidences = [row[at["confidence"]] for row in errors["data"]]
+    assert confidences == sorted(confidences, reverse=True)
+    assert read_artifact(parent, "winner.json")["threshold"] <= 1
 
 
 def test_a_sweep_records_its_trials_its_winner_and_one_version(tiny: Path) -> None:
@@ -116,6 +151,11 @@ def test_a_sweep_records_its_trials_its_winner_and_one_version(tiny: Path) -> No
     assert {"leaderboard.json", "config.yaml", "data_report.json", "report.json"} <= artifacts(
         parent
     )
+    check_judgement(parent)
+    assert [baseline.data.tags["mlflow.runName"] for baseline in runs("baseline")] == [
+        "baseline",
+        "tuned baseline",
+    ]
     assert read_artifact(parent, "data_report.json")["rows_read"] == 400
     assert [trial for trial in trials if "classifier" in artifacts(trial)] == [best]
 

@@ -30,10 +30,12 @@ def train(
 ) -> tuple[History, keras.Model]:
     """Fit a tiny network on such texts."""
     keras.utils.set_random_seed(3)
-    config = TrainConfig(**{"epochs": 4, "learning_rate": 0.02, "batch_size": 32, **options})
-    model = build_model(
-        ModelConfig(embedding_dim=6, units=6, dropout=0.1), vocabulary_size=10, classes=2
+    few = {"epochs": 4, "learning_rate": 0.02, "batch_size": 32, "schedule": "plateau"}
+    config = TrainConfig(**{**few, **options})
+    small = ModelConfig(
+        embedding_dim=6, units=6, filters=None, word_dropout=0, embedding_dropout=0.1, dropout=0.1
     )
+    model = build_model(small, vocabulary_size=10, classes=2)
     batches = [
         TrainingBatches(*rows(count, seed), classes=2, batch_size=32, shuffle=shuffle)
         for count, seed, shuffle in ((300, 0, True), (120, 1, False))
@@ -85,6 +87,16 @@ def test_training_stops_early_and_lowers_the_learning_rate(tmp_path: Path) -> No
 
 
 @pytest.mark.slow
+def test_a_cosine_rises_to_the_learning_rate_and_falls_to_0(tmp_path: Path) -> None:
+    """Of 5 epochs 2 warm up; each logs the rate it ended with, the last one none."""
+    history, _ = train(tmp_path, schedule="cosine", epochs=5, warmup=0.4, patience=5)
+    rates = [epoch["learning_rate"] for epoch in history.epochs]
+    cosine = [0.02 * (1 + np.cos(np.pi * share)) / 2 for share in (1 / 3, 2 / 3, 1)]
+    assert rates == pytest.approx([0.01, 0.02, *cosine], abs=1e-7)
+    assert history.kept["val_accuracy"] > history.epochs[0]["val_accuracy"]
+
+
+@pytest.mark.slow
 def test_the_same_seed_trains_the_same_model(tmp_path: Path) -> None:
     """Two trainings with one config and seed agree in every figure."""
     first, second = (train(tmp_path / name)[0] for name in ("a", "b"))
@@ -95,4 +107,4 @@ def test_the_same_seed_trains_the_same_model(tmp_path: Path) -> None:
 def test_a_loss_that_is_no_number_ends_the_training(tmp_path: Path) -> None:
     """A diverging training says so, with the learning rate, instead of going on."""
     with pytest.raises(TrainingDivergedError, match=r"epoch 1; lower train\.learning_rate"):
-        train(tmp_path, learning_rate=1e38)
+        train(tmp_path, learning_rate=1e38, schedule="cosine")

@@ -1,0 +1,250 @@
+"""The winner judged: once on the test rows, registered once, sent to the gate.
+
+This is the one place of a sweep that reads test rows.
+"""
+
+import json
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import optuna
+from mlflow.entities.model_registry import ModelVersion
+
+from ecomclf.baseline import Baseline
+from ecomclf.bootstrap import Interval, difference_interval, weighted_f1_interval
+from ecomclf.calibration import coverage, expected_calibration_error, reliability
+from ecomclf.card import model_card
+from ecomclf.config import Config
+from ecomclf.data import DataReport
+from ecomclf.evaluate import Report, evaluate
+from ecomclf.gate import Champion, Comparison, Label, Verdict, compare, judge
+from ecomclf.groups import group_keys
+from ecomclf.leaderboard import leaderboard
+from ecomclf.mistakes import error_table, label_suspects
+from ecomclf.plots import confusion_figure, reliability_figure
+from ecomclf.registry import (
+    CHAMPION,
+    CONFIG_FILE,
+    ENSEMBLE_FILE,
+    GATE,
+    GATE_REASON,
+    REPORT_FILE,
+    SAMPLES_FILE,
+    Registry,
+)
+from ecomclf.split import Rows, Split
+from ecomclf.study import ID
+from ecomclf.tracking import Run, Tracking
+from ecomclf.winner import Winner
+
+if TYPE_CHECKING:
+    from ecomclf.classifier import Classifier
+
+_SAMPLES = 10
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """The winner's figures on the test rows, against each baseline, and what became of it.
+
+    `differences` are weighted F1 of the winner minus that of the baseline of this name.
+    """
+
+    test: Report
+    baselines: dict[str, Report]
+    differences: dict[str, Interval]
+    version: ModelVersion
+    verdict: str
+    stage: str | None
+
+
+def judge_winner(
+    config: Config,
+    data: DataReport,
+    split: Split,
+    study: optuna.Study,
+    tracking: Tracking,
+    parent: Run,
+    winner: Winner,
+    baselines: Mapping[str, Baseline],
+) -> Judgement:
+    """Judge a winner, write it to the parent run, register it unless it already is.
+
+    `baselines` are known by the prefix of their figures; the first is the gate's yardstick.
+    """
+    classifier = winner.classifier
+    probabilities = classifier.predict_probabilities(split.test.texts)
+    test = evaluate(split.test.labels, probabilities, split.classes)
+    validation = evaluate(split.validation.labels, winner.probabilities, split.classes)
+    predicted = probabilities.argmax(axis=1)
+    reports = {name: each.evaluate(split.test) for name, each in baselines.items()}
+    differences = {
+        name: difference_interval(
+            split.test.labels, predicted, each.predict(split.test.texts), split.test.groups
+        )
+        for name, each in baselines.items()
+    }
+
+    parent.log_metrics(validation.metrics("val") | test.metrics("test"))
+    for side, rows, answers in (
+        ("val", split.validation, winner.probabilities),
+        ("test", split.test, probabilities),
+    ):
+        _log_confidence(parent, side, rows, answers, classifier.threshold)
+    interval = weighted_f1_interval(split.test.labels, predicted, split.test.groups)
+    _log_interval(parent, "test_f1_weighted", interval)
+    for name, report in reports.items():
+        parent.log_metrics(report.metrics(f"{name}_test"))
+        _log_interval(parent, f"{name}_difference", differences[name])
+    _log_winner(parent, study, tracking, winner, test)
+    parent.log_table(
+        error_table(split.validation, winner.probabilities, split.classes),
+        "validation_errors.json",
+    )
+    parent.log_table(label_suspects(split.train, split.classes), "label_suspects.json")
+    if config.winner.test_errors:
+        parent.log_table(error_table(split.test, probabilities, split.classes), "test_errors.json")
+
+    registry = Registry(tracking.uri, config.registry.model)
+    version = _register(registry, parent, study, split, winner, test)
+    if GATE not in version.tags:
+        comparison = _compare_with_champion(registry, classifier, split, config)
+        first = next(iter(baselines))
+        verdict = judge(
+            test,
+            config.registry,
+            comparison,
+            baseline=differences[first],
+            honest=split.protocol == "groups",
+        )
+        card = model_card(winner, data, split, test, reports[first], verdict)
+        _pass_gate(registry, version, verdict, config.registry.stage, card)
+        version = registry.resolve(version=str(version.version))
+    held = {held: stage for stage, held in registry.aliases().items()}
+    return Judgement(
+        test,
+        reports,
+        differences,
+        version,
+        version.tags[GATE_REASON],
+        held.get(str(version.version)),
+    )
+
+
+def _log_confidence(
+    run: Run, side: str, rows: Rows, probabilities: np.ndarray, threshold: float
+) -> None:
+    """Log what the confidence of answers is worth on one side."""
+    bins = reliability(rows.labels, probabilities)
+    covered, precision = coverage(rows.labels, probabilities, threshold)
+    figures = {
+        f"{side}_calibration_error": expected_calibration_error(bins),
+        f"{side}_coverage": covered,
+    }
+    # With nothing covered there is no precision, and MLflow takes no figure for that.
+    run.log_metrics(
+        figures if precision is None else figures | {f"{side}_covered_precision": precision}
+    )
+    names = {"val": "validation", "test": "test"}
+    run.log_figure(reliability_figure(bins, f"{names[side]} rows"), f"{side}_reliability.png")
+
+
+def _log_interval(run: Run, name: str, interval: Interval) -> None:
+    run.log_metrics(
+        {name: interval.value, f"{name}_low": interval.low, f"{name}_high": interval.high}
+    )
+
+
+def _log_winner(
+    parent: Run, study: optuna.Study, tracking: Tracking, winner: Winner, test: Report
+) -> None:
+    runs = tracking.trial_runs(study.user_attrs[ID])
+    best = winner.trials[0]
+    parent.tag(
+        winner_trial=best,
+        winner_run=runs[best].info.run_id,
+        winner_trials=" ".join(map(str, winner.trials)),
+    )
+    parent.log_json(
+        {"trials": winner.trials, "threshold": winner.classifier.threshold, **asdict(winner.blend)},
+        "winner.json",
+    )
+    parent.log_json(test.to_dict(), "report.json")
+    parent.log_figure(confusion_figure(test, "test rows"), "confusion_matrix.png")
+    parent.log_table(leaderboard(tracking, study.study_name)[1], "leaderboard.json")
+
+
+def _register(
+    registry: Registry, parent: Run, study: optuna.Study, split: Split, winner: Winner, test: Report
+) -> ModelVersion:
+    """Register the winner, or give the version that a command killed later than that has left."""
+    from ecomclf.ensemble import describe
+
+    trials = " ".join(map(str, winner.trials))
+    version = registry.find(study_id=study.user_attrs[ID], trials=trials)
+    if version is not None:
+        return version
+    sides = {"train": split.train, "validation": split.validation, "test": split.test}
+    keys = {name: np.unique(group_keys(rows.texts)) for name, rows in sides.items()}
+    networks = dict(zip(winner.trials, (each.model for each in winner.configs), strict=True))
+    files = {
+        CONFIG_FILE: winner.configs[0].as_yaml(),
+        ENSEMBLE_FILE: describe(networks, winner.blend),
+        REPORT_FILE: json.dumps(test.to_dict(), ensure_ascii=False, indent=2),
+        SAMPLES_FILE: json.dumps(split.test.texts[:_SAMPLES], ensure_ascii=False, indent=2),
+    }
+    model = parent.log_model(winner.classifier, keys, files)
+    return registry.register(
+        parent, model, study=study.study_name, study_id=study.user_attrs[ID], trials=trials
+    )
+
+
+def _compare_with_champion(
+    registry: Registry, challenger: "Classifier", split: Split, config: Config
+) -> Comparison | None:
+    """Hold the challenger against the version in Production, where there is one."""
+    from ecomclf.classifier import Classifier
+    from ecomclf.flavor import GROUP_KEYS_FILE
+
+    number = registry.aliases().get("Production")
+    if number is None:
+        return None
+    version = registry.resolve(version=number)
+    with tempfile.TemporaryDirectory() as folder:
+        files = registry.download(version, Path(folder))
+        with np.load(files / GROUP_KEYS_FILE, allow_pickle=False) as keys:
+            seen = np.union1d(keys["train"], keys["validation"])
+        champion = Champion(number, _labelling(Classifier.load(files)), seen)
+    return compare(
+        _labelling(challenger),
+        champion,
+        split.test,
+        split.classes,
+        least_rows=config.registry.min_common_rows,
+    )
+
+
+def _labelling(classifier: "Classifier") -> Label:
+    return lambda texts: [
+        classifier.classes[at] for at in classifier.predict_probabilities(texts).argmax(axis=1)
+    ]
+
+
+def _pass_gate(
+    registry: Registry, version: ModelVersion, verdict: Verdict, stage: str, card: str
+) -> None:
+    """Write the verdict on the version, then let it have its stage; the tag says it is done."""
+    number = str(version.version)
+    comparison = verdict.comparison
+    tags = {GATE_REASON: verdict.as_text()}
+    if comparison is not None:
+        tags[CHAMPION] = comparison.as_text()
+    registry.describe(version, card, tags)
+    if verdict.passed:
+        compared = comparison is None or comparison.comparable
+        registry.promote(number, stage if compared else "Staging", "passed the gate")
+    registry.describe(version, card, {GATE: "passed" if verdict.passed else "refused"})
