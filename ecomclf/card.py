@@ -14,23 +14,26 @@ def model_card(
     winner: Winner, data: DataReport, split: Split, test: Report, baseline: Report, verdict: Verdict
 ) -> str:
     """Say what a version was made of, what it reaches, and when not to use it."""
-    worst = sorted(test.classes.items(), key=lambda item: item[1].f1)[:_MOST_CLASSES]
+    tested = [item for item in test.classes.items() if item[1].support]
+    worst = sorted(tested, key=lambda item: item[1].f1)[:_MOST_CLASSES]
     rows = "\n".join(
         f"| {name} | {figures.precision:.3f} | {figures.recall:.3f} | {figures.f1:.3f} "
         f"| {figures.support} |"
         for name, figures in worst
     )
-    more = len(test.classes) - len(worst)
+    more = len(tested) - len(worst)
     weakest = worst[0]
     config, blend = winner.configs[0], winner.blend
     trials = ", ".join(map(str, winner.trials))
     by = "groups of like texts" if split.protocol == "groups" else "random rows, copies included"
+    given = f"Test rows from {data.test_source}." if data.test_source else ""
     return f"""\
 **Gate:** {verdict.as_text()}
 
 **Data:** {data.source}, {data.rows_kept:,} different texts of {data.rows_read:,} rows, fingerprint
 `{split.fingerprint}`. Split by {by}, seed {config.data.split_seed}:
 {len(split.train):,} training, {len(split.validation):,} validation, {len(split.test):,} test rows.
+{given}
 
 **Model:** trials averaged: {trials}; share of the wide path (TF-IDF and a linear SVM):
 {blend.wide_share:.2f}. The best trial: {config.model.recurrent.upper()} {config.model.units},

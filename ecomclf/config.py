@@ -160,8 +160,9 @@ class WinnerConfig(Section):
 
     An average of at most `members` of the best trials that keep their model and share one text
     config, with a wide path (TF-IDF and a linear SVM) where `wide`; how many and how much of it is
-    chosen on validation rows. Predictions need a review below the confidence from which on `target_precision` of the
-    validation rows are right. `test_errors` lists the errors on test rows too.
+    chosen on validation rows. Predictions need a review below the confidence from which on
+    `target_precision` of the validation rows are right. `test_errors` lists the errors on test rows
+    too.
     """
 
     members: int = Field(3, ge=1)

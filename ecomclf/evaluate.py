@@ -22,7 +22,8 @@ class Report:
     """How good predictions are on one side of a split.
 
     `loss` is the mean cross-entropy in nats, None where there are no probabilities. `f1_macro` is
-    the mean of the classes' F1, `f1_weighted` their mean weighted by rows. `confusion` counts rows,
+    the mean of the F1 of the classes that are true or predicted somewhere, `f1_weighted` the mean
+    weighted by rows. `confusion` counts rows,
     [true class][predicted class].
     """
 
@@ -83,11 +84,13 @@ def evaluate_labels(
     every = np.arange(len(classes))
     figures = precision_recall_fscore_support(labels, predicted, labels=every, zero_division=0.0)
     precision, recall, f1, support = figures
+    # Test rows of a file of their own may lack a class: nothing can be said of it.
+    seen = (support > 0) | np.isin(every, predicted)
     return Report(
         rows=len(labels),
         loss=loss,
         accuracy=float((labels == predicted).mean()),
-        f1_macro=float(f1.mean()),
+        f1_macro=float(f1[seen].mean()),
         f1_weighted=float(np.average(f1, weights=support)),
         classes={
             name: ClassFigures(

@@ -189,8 +189,9 @@ class Tracking:
         return {int(run.data.tags[TRIAL]): run for run in self.search("trial", study_id=study_id)}
 
     def close_sweeps(self, study_id: str) -> None:
-        """Let the parent runs of a study that nobody is running be KILLED, not RUNNING."""
-        for run in self.search("sweep", study_id=study_id):
+        """Let what only a parent process runs be KILLED, not RUNNING, once that is gone."""
+        roles: tuple[Role, ...] = ("sweep", "baseline", "repeat")
+        for run in (run for role in roles for run in self.search(role, study_id=study_id)):
             if run.info.status == "RUNNING":
                 self.reopen(run.info.run_id).finish("KILLED")
 

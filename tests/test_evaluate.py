@@ -48,13 +48,14 @@ def test_a_class_that_is_never_predicted_counts_as_zero(
     assert not recwarn.list
 
 
-def test_a_class_without_rows_counts_as_zero() -> None:
-    """A class of the report that no row has is in the macro mean and not in the weighted one."""
+def test_a_class_that_no_row_has_counts_only_where_it_is_predicted() -> None:
+    """As in scikit-learn: nothing can be said of a class that is neither true nor predicted."""
     report = evaluate_labels(np.array([0, 1]), np.array([0, 1]), CLASSES)
     assert report.classes["c"].support == 0
-    assert report.f1_macro == pytest.approx(2 / 3)
-    assert report.f1_weighted == pytest.approx(1)
+    assert (report.f1_macro, report.f1_weighted) == (1, 1)
     assert report.confusion == ((1, 0, 0), (0, 1, 0), (0, 0, 0))
+    mistaken = evaluate_labels(np.array([0, 1]), np.array([0, 2]), CLASSES)
+    assert mistaken.f1_macro == pytest.approx(1 / 3)
 
 
 def test_macro_f1_is_the_mean_of_the_classes(report: Report) -> None:
@@ -96,7 +97,7 @@ def test_metrics_carry_the_prefix() -> None:
     probabilities = np.array([[1, 0, 0], [0, 1, 0]], np.float32)
     metrics = evaluate(np.array([0, 1], np.int32), probabilities, CLASSES).metrics("test")
     assert metrics == pytest.approx(
-        {"test_loss": 0, "test_accuracy": 1, "test_f1_macro": 2 / 3, "test_f1_weighted": 1}
+        {"test_loss": 0, "test_accuracy": 1, "test_f1_macro": 1, "test_f1_weighted": 1}
     )
 
 
