@@ -103,9 +103,18 @@ def _write_network(classifier: Classifier, part: Path) -> None:
     """Write the network in the older ways, each kept only if it gives the network back."""
     size, classes = classifier.vectorizer.vocabulary_size, len(classifier.classes)
 
-    def load_into_rebuilt(weights: Path) -> Any:
+    def rebuilt() -> Any:
         description = (part / _ENSEMBLE).read_text(encoding="utf-8")
-        network = rebuild(description, vocabulary_size=size, classes=classes)
+        return rebuild(description, vocabulary_size=size, classes=classes)
+
+    def write_weights(weights: Path) -> None:
+        # The file goes by the order of layers, which is another one once a network was loaded.
+        network = rebuilt()
+        _copy_weights(classifier.network, network)
+        network.save_weights(weights)
+
+    def load_weights(weights: Path) -> Any:
+        network = rebuilt()
         network.load_weights(weights)
         return network
 
@@ -118,11 +127,20 @@ def _write_network(classifier: Classifier, part: Path) -> None:
     # Eight padded texts, of 0 to 7 tokens.
     ids = np.tril(np.random.default_rng(0).integers(1, size, (8, 8)), -1).astype(np.int32)
     for path, write, read in (
-        (part / _WEIGHTS, network.save_weights, load_into_rebuilt),
+        (part / _WEIGHTS, write_weights, load_weights),
         (part / _H5, network.save, load),
     ):
         if not _gives_back(network, ids, path, write, read):
             path.unlink(missing_ok=True)
+
+
+def _copy_weights(source: Any, target: Any) -> None:
+    """Give a network the weights of another, layer by layer of the same name."""
+    for layer in target.layers:
+        if isinstance(layer, keras.Model):
+            _copy_weights(source.get_layer(layer.name), layer)
+        elif layer.weights:
+            layer.set_weights(source.get_layer(layer.name).get_weights())
 
 
 def _gives_back(

@@ -41,8 +41,15 @@ def build_model(
     text = _Extent.of_ids(ids)
     embed = layers.Embedding(vocabulary_size, config.embedding_dim, name="embedding")
 
+    # Whole words of a text, and whole dimensions of the embedding.
+    drop_words = layers.Dropout(
+        config.word_dropout, noise_shape=(None, None, 1), name="word_dropout"
+    )
+    rate = config.dropout if config.embedding_dropout is None else config.embedding_dropout
+    drop_dimensions = layers.SpatialDropout1D(rate, name="embedding_dropout")
+
     def embedded(ids: Any) -> Any:
-        return _drop_embeddings(embed(ids), config)
+        return drop_dimensions(drop_words(embed(ids)))
 
     if config.filters is not None:
         text, convolved = _convolve(embedded(ids), text, config)
@@ -106,15 +113,6 @@ class _Extent:
         if len(sequence.shape) == 3:
             index = ops.expand_dims(index, -1)
         return ops.take_along_axis(sequence, index, axis=1)
-
-
-def _drop_embeddings(embedded: Any, config: ModelConfig) -> Any:
-    """Drop whole words of a text, and whole dimensions of its embedding, while training."""
-    if config.word_dropout:
-        words = layers.Dropout(config.word_dropout, noise_shape=(None, None, 1))
-        embedded = words(embedded)
-    rate = config.dropout if config.embedding_dropout is None else config.embedding_dropout
-    return layers.SpatialDropout1D(rate)(embedded)
 
 
 def _convolve(embedded: Any, text: _Extent, config: ModelConfig) -> tuple[_Extent, Any]:

@@ -10,10 +10,10 @@ import pytest
 import yaml
 
 from ecomclf.classifier import Classifier
-from ecomclf.config import Config, ModelConfig, TextConfig, load_config
+from ecomclf.config import Config, ModelConfig, TextConfig
+from ecomclf.ensemble import Blend, describe, rebuild
 from ecomclf.errors import RequestError
 from ecomclf.export import export
-from ecomclf.model import build_model
 from ecomclf.text import Cleaner, Vectorizer
 
 pytestmark = [
@@ -33,6 +33,7 @@ ARCHITECTURES = {
     "one_direction": {"recurrent": "gru", "bidirectional": False, "pooling": "last"},
     "attention": {"pooling": "attention"},
 }
+BLEND = Blend(members=2, wide_share=0.25, wide_temperature=0.5, temperature=1.5, loss=0.0)
 H5_READS_NONE = "model.h5: not here: Keras would not read this network back"
 
 
@@ -42,13 +43,17 @@ def config_of(**options: Any) -> Config:
     return Config(name="x", text=TextConfig(steps=STEPS), model=model)
 
 
+def ensemble_of(**options: Any) -> str:
+    """Describe two small networks of a kind, blended with the wide path."""
+    model = config_of(**options).model
+    return describe({3: model, 5: model}, BLEND)
+
+
 def classify_with(network: keras.Model | None = None, **options: Any) -> Classifier:
     """Build a classifier that knows a few words, with weights large enough for mistakes to show."""
     vectorizer = Vectorizer.fit([" ".join(WORDS)], max_tokens=40, max_length=MAX_LENGTH)
-    network = network or build_model(
-        config_of(**options).model,
-        vocabulary_size=vectorizer.vocabulary_size,
-        classes=len(CLASSES),
+    network = network or rebuild(
+        ensemble_of(**options), vocabulary_size=vectorizer.vocabulary_size, classes=len(CLASSES)
     )
     generator = np.random.default_rng(0)
     for weight in network.weights:
@@ -67,7 +72,12 @@ def plain_network() -> keras.Model:
 
 def export_to(folder: Path, classifier: Classifier, **options: Any) -> list[Path]:
     """Export with what does not matter to a test filled in."""
-    given = {"config_yaml": config_of().as_yaml(), "report": {"rows": 6}, "texts": TEXTS}
+    given = {
+        "config_yaml": config_of().as_yaml(),
+        "ensemble_json": ensemble_of(),
+        "report": {"rows": 6},
+        "texts": TEXTS,
+    }
     return export(classifier, folder, **{**given, **options})
 
 
@@ -96,7 +106,7 @@ def exported(
     place = tmp_path_factory.mktemp(request.param)
     classify_with(**options).save(place / "saved")
     classifier = Classifier.load(place / "saved")
-    export_to(place / "new" / "folder", classifier, config_yaml=config_of(**options).as_yaml())
+    export_to(place / "new" / "folder", classifier, ensemble_json=ensemble_of(**options))
     return place / "new" / "folder", classifier
 
 
@@ -127,11 +137,11 @@ def test_the_keras_model_loads_where_the_package_is_unknown(
 
 
 def test_weights_fit_the_network_rebuilt_from_the_files(exported: tuple[Path, Classifier]) -> None:
-    """Config, sizes from the other files and weights give the network; raw texts agree by hand."""
+    """Make-up, sizes from the other files and weights give the network; raw texts agree by hand."""
     folder, classifier = exported
     classes = read_json(folder / "label_encoder.json")["classes"]
-    network = build_model(
-        load_config(folder / "config.yaml").model,
+    network = rebuild(
+        (folder / "ensemble.json").read_text(encoding="utf-8"),
         vocabulary_size=read_json(folder / "tokenizer.json")["config"]["num_words"],
         classes=len(classes),
     )
@@ -178,12 +188,12 @@ def test_h5_is_kept_when_it_gives_the_network_back(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("other", [{"pooling": "max"}, {"pooling": "last", "layers": 2}])
-def test_weights_that_the_config_does_not_fit_are_left_out(
+def test_weights_that_the_make_up_does_not_fit_are_left_out(
     tmp_path: Path, other: dict[str, Any]
 ) -> None:
-    """A config of another network, even of one that takes the weights, leaves none behind."""
-    config_yaml = config_of(**other).as_yaml()
-    written = export_to(tmp_path, classify_with(pooling="last"), config_yaml=config_yaml)
+    """The make-up of another network, even of one that takes the weights, leaves none behind."""
+    described = ensemble_of(**other)
+    written = export_to(tmp_path, classify_with(pooling="last"), ensemble_json=described)
     assert tmp_path / "model.weights.h5" not in written
     assert not (tmp_path / "model.weights.h5").exists()
     assert "model.weights.h5: not here" in (tmp_path / "README.txt").read_text(encoding="utf-8")
