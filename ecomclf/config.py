@@ -150,7 +150,7 @@ class SweepConfig(Section):
     pruner: Literal["median", "hyperband", "none"] = "median"
     startup_trials: int = Field(4, ge=0)
     warmup_epochs: int = Field(2, ge=0)
-    keep_models: int = Field(3, ge=1)
+    keep_models: int = Field(4, ge=1)
     trials_per_worker: int = Field(8, ge=1)
     space: dict[str, Dimension] = Field(default_factory=dict)
 
@@ -165,7 +165,7 @@ class WinnerConfig(Section):
     too.
     """
 
-    members: int = Field(3, ge=1)
+    members: int = Field(4, ge=1)
     wide: bool = True
     target_precision: float = Field(0.99, gt=0, le=1)
     test_errors: bool = False
