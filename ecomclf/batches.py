@@ -4,9 +4,9 @@ A recurrent layer costs its batch's longest text for every row in it, so texts o
 a batch and hardly anything is computed for padding.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any
 
-import keras
 import numpy as np
 
 from ecomclf.text import Ids
@@ -17,10 +17,10 @@ _POOL = 50
 _PREDICTION_TOKENS = 32_768
 
 
-class TrainingBatches(keras.utils.PyDataset):
+class TrainingBatches:
     """Batches for `Model.fit`: ids int32 [batch, length], one-hot labels float32 [batch, classes].
 
-    Reshuffled at the end of each epoch when `shuffle`, from `seed` on, else always the same.
+    Each iteration is an epoch: reshuffled when `shuffle`, from `seed` on, else always the same.
     """
 
     def __init__(
@@ -33,25 +33,34 @@ class TrainingBatches(keras.utils.PyDataset):
         shuffle: bool,
         seed: int = 0,
     ) -> None:
-        super().__init__()
         self._ids = ids
         self._one_hot = np.eye(classes, dtype=np.float32)[labels]
         self._batch_size = batch_size
         self._generator = np.random.default_rng(seed) if shuffle else None
-        self._batches = self._group()
 
     def __len__(self) -> int:
         """Give the number of batches an epoch."""
-        return len(self._batches)
+        return -(-len(self._ids) // self._batch_size)
 
-    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        rows = self._batches[index]
-        return self._ids.padded(rows), self._one_hot[rows]
+    def __iter__(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        for rows in self._group():
+            yield self._ids.padded(rows), self._one_hot[rows]
 
-    def on_epoch_end(self) -> None:
-        """Group anew for the next epoch."""
-        if self._generator is not None:
-            self._batches = self._group()
+    def dataset(self) -> Any:
+        """Give them as a tf.data.Dataset, which says that lengths differ.
+
+        Of a `keras.utils.PyDataset`, Keras takes the length of the first two batches, should they
+        have the same, for that of all.
+        """
+        import tensorflow as tf
+
+        signature = (
+            tf.TensorSpec((None, None), tf.int32),
+            tf.TensorSpec((None, self._one_hot.shape[1]), tf.float32),
+        )
+        batches = tf.data.Dataset.from_generator(self.__iter__, output_signature=signature)
+        # The next batch is made while one is trained on.
+        return batches.apply(tf.data.experimental.assert_cardinality(len(self))).prefetch(1)
 
     def _group(self) -> list[np.ndarray]:
         lengths = self._ids.lengths

@@ -81,8 +81,9 @@ def fit(
     recorder = _Recorder(on_epoch)
     try:
         model.fit(
-            train,
-            validation_data=validation,
+            train.dataset(),
+            shuffle=False,
+            validation_data=validation.dataset(),
             epochs=config.epochs,
             verbose=0,
             # The recorder comes last: when it ends the training, the others have had the epoch.

@@ -13,6 +13,7 @@ model:
   {embedding_dim: 8, embeddings: random, filters: null, units: 6, bidirectional: false,
    pooling: max, word_dropout: 0.0, dropout: 0.1}
 train: {epochs: 2, patience: 1, learning_rate: 0.01, schedule: plateau, monitor: val_f1_macro}
+registry: {allow_below_baseline: true}
 sweep:
   trials: 3
   workers: 2

@@ -33,7 +33,7 @@ ARCHITECTURES = {
     "one_direction": {"recurrent": "gru", "bidirectional": False, "pooling": "last"},
     "attention": {"pooling": "attention"},
 }
-BLEND = Blend(members=2, wide_share=0.25, wide_temperature=0.5, temperature=1.5, loss=0.0)
+BLEND = Blend(members=2, wide_share=0.25, wide_temperature=0.5, temperature=1.5)
 H5_READS_NONE = "model.h5: not here: Keras would not read this network back"
 
 

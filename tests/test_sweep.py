@@ -26,6 +26,7 @@ from tests.conftest import TINY
 
 pytestmark = pytest.mark.slow
 
+ROLES = ("sweep", "trial", "baseline", "repeat")
 FIGURES = {"accuracy", "f1_macro", "f1_weighted", "loss"}
 
 
@@ -177,9 +178,16 @@ def test_a_sweep_records_its_trials_its_winner_and_one_version(tiny: Path) -> No
     assert len(runs("sweep")) == 1
     assert len(mlflow.MlflowClient().search_model_versions("name = 'ecomclf'")) == 1
 
-    run(planned(sweep.config, trials=3))
+    run(planned(sweep.config, trials=3, repeats=2))
     first, second = runs("sweep")
     assert len(runs("trial")) == 3
+    repeats = runs("repeat")
+    assert [repeat.data.params["seed"] for repeat in repeats] == ["1", "2"]
+    values = [repeat.data.metrics["test_f1_macro"] for repeat in repeats]
+    assert second.data.metrics["repeat_test_f1_macro_mean"] == pytest.approx(sum(values) / 2)
+    spread = abs(values[0] - values[1]) / 2**0.5
+    assert second.data.metrics["repeat_test_f1_macro_std"] == pytest.approx(spread)
+    assert {each.data.tags["split"] for role in ROLES for each in runs(role)} == {"groups"}
     assert second.info.status == "FINISHED"
     table = read_artifact(second, "leaderboard.json")
     assert len(table["data"]) == 3

@@ -65,6 +65,20 @@ def test_the_model_ends_with_the_weights_of_its_best_epoch(tmp_path: Path) -> No
 
 
 @pytest.mark.slow
+def test_batches_may_begin_with_two_of_one_length(tmp_path: Path) -> None:
+    """Later ones may be longer or shorter all the same."""
+    lengths = [4] * 8 + [6] * 4 + [9] * 4
+    ids = Ids(np.ones(sum(lengths), np.int32), np.cumsum([0, *lengths]))
+    batches = TrainingBatches(
+        ids, np.arange(16, dtype=np.int32) % 2, classes=2, batch_size=4, shuffle=False
+    )
+    model = build_model(ModelConfig(embedding_dim=4, units=4), vocabulary_size=3, classes=2)
+    config = TrainConfig(epochs=2)
+    history = fit(model, batches, batches, config, tensorboard=tmp_path, on_epoch=lambda *_: None)
+    assert len(history.epochs) == 2
+
+
+@pytest.mark.slow
 def test_each_epoch_is_reported_with_every_figure(tmp_path: Path) -> None:
     """`on_epoch` gets what the history keeps, under the logged names."""
     seen: list[EpochMetrics] = []
