@@ -50,6 +50,9 @@ def word2vec(ids: Ids, *, vocabulary_size: int, size: int) -> np.ndarray:
     """
     from gensim.models import Word2Vec
 
+    embeddings = np.zeros((vocabulary_size, size), np.float32)
+    if len(np.unique(ids.values)) < 2:
+        return embeddings
     sentences = [
         ids.values[start:end].tolist()
         for start, end in zip(ids.offsets[:-1], ids.offsets[1:], strict=True)
@@ -66,6 +69,5 @@ def word2vec(ids: Ids, *, vocabulary_size: int, size: int) -> np.ndarray:
         workers=1,
     )
     vectors = model.wv.vectors - model.wv.vectors.mean(axis=0)
-    embeddings = np.zeros((vocabulary_size, size), np.float32)
     embeddings[model.wv.index_to_key] = vectors * (_DEVIATION / vectors.std())
     return embeddings

@@ -4,18 +4,23 @@ import numpy as np
 import pandas as pd
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import StratifiedGroupKFold
+from sklearn.model_selection import GroupKFold
 from sklearn.pipeline import make_pipeline
 
-from ecomclf.split import Rows
+from ecomclf.split import Rows, draw_rows
 
-# A table that people read.
+# Tables that people read.
 _MOST_ROWS = 500
+_MOST_LETTERS = 1000
 _FOLDS = 5
+# Of more training rows, so many are looked at: the fits of a million would take hours.
+_MOST_SUSPECTED = 50_000
 
 
 def error_table(rows: Rows, probabilities: np.ndarray, classes: tuple[str, ...]) -> pd.DataFrame:
     """List the rows that a model gets wrong, the most confident first, 500 at most.
+
+    Of longer texts the first 1,000 letters are given.
 
     Args:
         rows: of one side of a split.
@@ -34,20 +39,26 @@ def label_suspects(rows: Rows, classes: tuple[str, ...]) -> pd.DataFrame:
 
     TF-IDF and a logistic regression, fitted on the other four fifths of the groups; the most
     confident contradictions first, 500 at most (confident learning: Northcutt et al., 2021,
-    arXiv:1911.00068). Rows of a class with fewer than 5 groups count too, less reliably.
+    arXiv:1911.00068). Of more than 50,000 rows, so many are drawn and looked at.
 
     Returns:
         `text`, `true` (the label as given), `predicted`, `confidence`.
 
     """
-    probabilities = np.zeros((len(rows), len(classes)))
-    folds = StratifiedGroupKFold(_FOLDS, shuffle=True, random_state=0)
+    rows = draw_rows(rows, _MOST_SUSPECTED)
     texts = np.array(rows.texts, dtype=object)
+    # Rows that no fold could say anything of agree with their labels.
+    probabilities = np.eye(len(classes))[rows.labels]
+    count = min(_FOLDS, len(np.unique(rows.groups)))
+    folds = GroupKFold(count, shuffle=True, random_state=0)
     for others, held_out in folds.split(texts, rows.labels, rows.groups):
+        if len(np.unique(rows.labels[others])) < 2:
+            continue
         # A weak penalty: at the default the probabilities of many classes are all alike.
         model = make_pipeline(TfidfVectorizer(sublinear_tf=True), LogisticRegression(C=10))
         model.fit(texts[others], rows.labels[others])
         known = model[-1].classes_
+        probabilities[held_out] = 0
         probabilities[np.ix_(held_out, known)] = model.predict_proba(texts[held_out])
     return _table(rows, probabilities, classes)
 
@@ -58,7 +69,7 @@ def _table(rows: Rows, probabilities: np.ndarray, classes: tuple[str, ...]) -> p
     ranked = wrong[np.argsort(-confidence[wrong], kind="stable")][:_MOST_ROWS]
     return pd.DataFrame(
         {
-            "text": [rows.texts[row] for row in ranked],
+            "text": [rows.texts[row][:_MOST_LETTERS] for row in ranked],
             "true": [classes[rows.labels[row]] for row in ranked],
             "predicted": [classes[predicted[row]] for row in ranked],
             "confidence": confidence[ranked].round(4),

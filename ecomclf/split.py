@@ -27,6 +27,14 @@ class Rows:
         return len(self.texts)
 
 
+def draw_rows(rows: Rows, most: int) -> Rows:
+    """Give some rows drawn at random, always the same ones; all where there are no more."""
+    if len(rows) <= most:
+        return rows
+    drawn = np.sort(np.random.default_rng(0).choice(len(rows), most, replace=False))
+    return Rows(tuple(rows.texts[row] for row in drawn), rows.labels[drawn], rows.groups[drawn])
+
+
 @dataclass(frozen=True)
 class Split:
     """A data set in three sides.

@@ -86,3 +86,10 @@ def test_other_texts_and_sizes_are_learned_anew(learned: list[Ids]) -> None:
     merged = Ids(two_worlds().values, two_worlds().offsets[::2])
     start_vectors(merged, vocabulary_size=VOCABULARY, size=6)
     assert len(learned) == 5
+
+
+@pytest.mark.parametrize("words", [[], [2, 2, 2]])
+def test_texts_of_one_word_or_none_start_from_zeros(words: list[int]) -> None:
+    """There is nothing to learn from, and no error."""
+    ids = Ids(np.array(words, np.int32), np.array([0, len(words)]))
+    assert not learn(ids).any()

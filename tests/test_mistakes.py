@@ -50,3 +50,9 @@ def test_copies_in_one_group_do_not_vouch_for_each_other() -> None:
         [*range(40), 40, 40],
     )
     assert set(copies) <= set(label_suspects(rows, CLASSES)["text"])
+
+
+def test_a_class_of_one_group_is_no_suspect() -> None:
+    """Where the others are of one class, nothing can be said."""
+    rows = make_rows(["straw hat", "wool hat", "leather shoe"], [0, 0, 1], [0, 0, 1])
+    assert label_suspects(rows, CLASSES).empty
