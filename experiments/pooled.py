@@ -1,0 +1,111 @@
+"""Winner against baselines over several split seeds, pooled: more than luck, or not.
+
+    python experiments/pooled.py --config CONFIG --data ROWS.csv [--seeds 5]
+
+Runs a sweep a seed with `ecomclf sweep`, in the store of the working directory; run again, it goes
+on. Then every winner, as registered, is judged on the test rows of its split, and all rows are
+pooled; an interval draws whole groups of like texts, with all rows that they have on any split.
+"""
+
+import argparse
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+NAMES = ("winner", "baseline", "tuned_baseline")
+
+
+def main() -> None:
+    """Run the sweeps, judge, print a table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--config", type=Path, required=True)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--seeds", type=int, default=5)
+    options = parser.parse_args()
+    for seed in range(options.seeds):
+        overrides = f"data.source={options.data} data.split_seed={seed}"
+        command = ["sweep", "--config", str(options.config), "--set", overrides]
+        subprocess.run([sys.executable, "-m", "ecomclf", *command], check=True)
+
+    from ecomclf.startup import quiet_mlflow, start_tensorflow
+
+    quiet_mlflow()
+    start_tensorflow()
+    parts = [judged(options.config, options.data, seed) for seed in range(options.seeds)]
+    report(parts)
+
+
+def judged(config: Path, data: Path, seed: int) -> dict[str, np.ndarray]:
+    """Give what the winner and the baselines of a seed answer on its test rows."""
+    from ecomclf.baseline import fit_baseline, tune_baseline
+    from ecomclf.classifier import Classifier
+    from ecomclf.config import load_config
+    from ecomclf.data import load
+    from ecomclf.registry import Registry
+    from ecomclf.split import split_rows
+    from ecomclf.study import default_study_name, study_identity
+    from ecomclf.tracking import STUDY, connect
+
+    chosen = load_config(config, [f"data.source={data}", f"data.split_seed={seed}"])
+    dataset, _ = load(chosen.data)
+    split = split_rows(dataset, chosen.data)
+    registry = Registry(connect(chosen.tracking.experiment).uri, chosen.registry.model)
+    name = default_study_name(chosen, study_identity(chosen, split.fingerprint))
+    version = next(each for each in registry.versions() if each.tags[STUDY] == name)
+    with tempfile.TemporaryDirectory() as folder:
+        classifier = Classifier.load(registry.download(version, Path(folder)))
+    probabilities = classifier.predict_probabilities(split.test.texts)
+    figure = chosen.train.monitor.removeprefix("val_")
+    tuned = tune_baseline(split.train, split.validation, split.classes, figure)
+    return {
+        "labels": split.test.labels,
+        "groups": split.test.groups,
+        "probabilities": probabilities,
+        "sure": probabilities.max(axis=1) >= classifier.threshold,
+        "winner": probabilities.argmax(axis=1),
+        "baseline": fit_baseline(split.train, split.classes).predict(split.test.texts),
+        "tuned_baseline": tuned.predict(split.test.texts),
+    }
+
+
+def report(parts: list[dict[str, np.ndarray]]) -> None:
+    """Print figures a seed and pooled."""
+    from ecomclf.bootstrap import difference_interval, weighted_f1_interval
+    from ecomclf.calibration import expected_calibration_error, reliability
+
+    pooled = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
+    print("| seed | " + " | ".join(NAMES) + " | calibration error | covered | right of these |")
+    print("|---" * (len(NAMES) + 4) + "|")
+    errors = []
+    for seed, part in enumerate(parts):
+        errors.append(
+            expected_calibration_error(reliability(part["labels"], part["probabilities"]))
+        )
+        scores = [
+            weighted_f1_interval(part["labels"], part[name], part["groups"]) for name in NAMES
+        ]
+        print(f"| {seed} | " + " | ".join(f"{score.value:.4f}" for score in scores), end=" | ")
+        print(f"{errors[-1]:.4f} | {covered(part)}")
+    scores = [
+        weighted_f1_interval(pooled["labels"], pooled[name], pooled["groups"]) for name in NAMES
+    ]
+    print("| pooled | " + " | ".join(f"{score.value:.4f}" for score in scores), end=" | ")
+    print(f"{np.mean(errors):.4f} (mean) | {covered(pooled)}")
+    for name in NAMES[1:]:
+        interval = difference_interval(
+            pooled["labels"], pooled["winner"], pooled[name], pooled["groups"]
+        )
+        print(f"winner minus {name}, pooled: {interval.as_text()}")
+
+
+def covered(part: dict[str, np.ndarray]) -> str:
+    """Give two cells: the share of rows that need no review, and how many of these are right."""
+    right = part["winner"][part["sure"]] == part["labels"][part["sure"]]
+    return f"{part['sure'].mean():.4f} | {right.mean():.4f} |"
+
+
+if __name__ == "__main__":
+    main()
