@@ -41,17 +41,19 @@ def all_runs() -> list[Run]:
 
 
 def test_mlflows_own_run_becomes_the_parent(tiny: Path) -> None:
-    """`mlflow run` gives one top run, with the winner's figures, and the trials under it."""
+    """`mlflow run` gives one top run, with the winner's figures, trials and baselines under it."""
     done = mlflow_run(tiny, "trials=1", "overrides=train.epochs=1 seed=3")
     assert done.returncode == 0, done.stderr
     (parent,) = [run for run in all_runs() if "mlflow.parentRunId" not in run.data.tags]
-    trials = [run for run in all_runs() if run.info.run_id != parent.info.run_id]
-    assert {trial.data.params["seed"] for trial in trials} == {"3"}
+    under = [run for run in all_runs() if run.info.run_id != parent.info.run_id]
+    roles = [run.data.tags["ecomclf.role"] for run in under]
+    assert sorted(roles) == ["baseline", "baseline", "trial"]
+    (trial,) = [run for run in under if run.data.tags["ecomclf.role"] == "trial"]
+    assert trial.data.params["seed"] == "3"
     assert parent.info.status == "FINISHED"
     assert parent.data.params["train.epochs"] == "1"
     assert "test_f1_macro" in parent.data.metrics
-    under = [run for run in trials if run.data.tags.get("mlflow.parentRunId") == parent.info.run_id]
-    assert len(under) == 1
+    assert {run.data.tags["mlflow.parentRunId"] for run in under} == {parent.info.run_id}
     assert {run.info.experiment_id for run in under} == {parent.info.experiment_id}
 
 
