@@ -28,25 +28,30 @@ class Interval:
         return f"{self.value:+.4f} [{self.low:+.4f}, {self.high:+.4f}]"
 
 
-def weighted_f1_interval(labels: np.ndarray, predicted: np.ndarray, groups: np.ndarray) -> Interval:
-    """Give weighted F1 with its interval; all int [rows]."""
-    return _interval(labels, groups, (predicted,), lambda scores: scores[0])
+def figure_intervals(
+    labels: np.ndarray, predicted: np.ndarray, groups: np.ndarray
+) -> dict[str, Interval]:
+    """Give accuracy, macro and weighted F1 by their names in `Report`; all int [rows]."""
+    names = ("accuracy", "f1_macro", "f1_weighted")
+    found = _intervals(labels, groups, (predicted,), lambda scores: scores[0])
+    return dict(zip(names, found, strict=True))
 
 
 def difference_interval(
     labels: np.ndarray, predicted: np.ndarray, other: np.ndarray, groups: np.ndarray
 ) -> Interval:
     """Give weighted F1 of `predicted` minus that of `other` on the same rows; all int [rows]."""
-    return _interval(labels, groups, (predicted, other), lambda scores: scores[0] - scores[1])
+    found = _intervals(labels, groups, (predicted, other), lambda scores: scores[0] - scores[1])
+    return found[-1]
 
 
-def _interval(
+def _intervals(
     labels: np.ndarray,
     groups: np.ndarray,
     answers: Sequence[np.ndarray],
-    figure: Callable[[list[np.ndarray]], np.ndarray],
-) -> Interval:
-    """Resample a figure made of the weighted F1 of each of the answers."""
+    combine: Callable[[list[np.ndarray]], np.ndarray],
+) -> list[Interval]:
+    """Resample what is made of the scores of each of the answers; one interval a score."""
     _, group_of = np.unique(groups, return_inverse=True)
     size = 1 + max(int(each.max()) for each in (labels, *answers))
 
@@ -60,14 +65,18 @@ def _interval(
     tables = [(by_group(each, every), by_group(labels, labels == each)) for each in answers]
 
     def figures(times: np.ndarray) -> np.ndarray:
-        """Give the figure of each draw; `times` [draws, groups] a group was drawn."""
+        """Give the figures of each draw, [draws, 3]; `times` [draws, groups] a group was drawn."""
         rows = times @ true
-        return figure([_weighted_f1(rows, times @ said, times @ right) for said, right in tables])
+        return combine([_scores(rows, times @ said, times @ right) for said, right in tables])
 
     generator = np.random.default_rng(0)
     drawn = [figures(_draw(generator, count)) for _ in range(0, _DRAWS, _DRAWS_AT_ONCE)]
-    low, high = np.percentile(drawn, (2.5, 97.5))
-    return Interval(float(figures(np.ones((1, count)))[0]), float(low), float(high))
+    bounds = np.percentile(np.concatenate(drawn), (2.5, 97.5), axis=0)
+    values = figures(np.ones((1, count)))[0]
+    return [
+        Interval(float(value), float(low), float(high))
+        for value, low, high in zip(values, *bounds, strict=True)
+    ]
 
 
 def _draw(generator: np.random.Generator, count: int) -> np.ndarray:
@@ -76,7 +85,12 @@ def _draw(generator: np.random.Generator, count: int) -> np.ndarray:
     return np.stack([np.bincount(each, minlength=count) for each in drawn]).astype(float)
 
 
-def _weighted_f1(true: np.ndarray, said: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """Give the mean of the classes' F1, weighted by their rows; counts [draws, classes]."""
+def _scores(true: np.ndarray, said: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Give accuracy, macro and weighted F1, [draws, 3], of counts [draws, classes]."""
     f1 = 2 * right / np.maximum(true + said, 1)
-    return np.asarray((f1 * true).sum(axis=1) / true.sum(axis=1))
+    rows = true.sum(axis=1)
+    # A class that is neither true nor predicted counts for nothing, as in `Report`.
+    seen = (true + said > 0).sum(axis=1)
+    return np.stack(
+        [right.sum(axis=1) / rows, f1.sum(axis=1) / seen, (f1 * true).sum(axis=1) / rows], axis=1
+    )

@@ -15,7 +15,7 @@ import optuna
 from mlflow.entities.model_registry import ModelVersion
 
 from ecomclf.baseline import Baseline
-from ecomclf.bootstrap import Interval, difference_interval, weighted_f1_interval
+from ecomclf.bootstrap import Interval, difference_interval, figure_intervals
 from ecomclf.calibration import coverage, expected_calibration_error, reliability
 from ecomclf.card import model_card
 from ecomclf.config import Config
@@ -95,8 +95,9 @@ def judge_winner(
         ("test", split.test, probabilities),
     ):
         _log_confidence(parent, side, rows, answers, classifier.threshold)
-    interval = weighted_f1_interval(split.test.labels, predicted, split.test.groups)
-    _log_interval(parent, "test_f1_weighted", interval)
+    intervals = figure_intervals(split.test.labels, predicted, split.test.groups)
+    for name, interval in intervals.items():
+        _log_interval(parent, f"test_{name}", interval)
     for name, report in reports.items():
         parent.log_metrics(report.metrics(f"{name}_test"))
         _log_interval(parent, f"{name}_difference", differences[name])

@@ -11,6 +11,7 @@ import mlflow
 import pandas as pd
 from mlflow.entities.model_registry import ModelVersion
 
+from ecomclf.errors import RequestError
 from ecomclf.registry import (
     CONFIG_FILE,
     ENSEMBLE_FILE,
@@ -55,6 +56,11 @@ def export_version(registry: Registry, version: ModelVersion, folder: Path, *, f
 
     with tempfile.TemporaryDirectory() as temporary:
         files = registry.download(version, Path(temporary))
+        if not (files / ENSEMBLE_FILE).exists():
+            raise RequestError(
+                f"version {version.version} has no {ENSEMBLE_FILE}, an older release registered "
+                "it; run the sweep again and export the new version"
+            )
         written = export(
             Classifier.load(files),
             folder,

@@ -73,7 +73,7 @@ def judged(config: Path, data: Path, seed: int) -> dict[str, np.ndarray]:
 
 def report(parts: list[dict[str, np.ndarray]]) -> None:
     """Print figures a seed and pooled."""
-    from ecomclf.bootstrap import difference_interval, weighted_f1_interval
+    from ecomclf.bootstrap import difference_interval
     from ecomclf.calibration import expected_calibration_error, reliability
 
     pooled = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
@@ -84,21 +84,21 @@ def report(parts: list[dict[str, np.ndarray]]) -> None:
         errors.append(
             expected_calibration_error(reliability(part["labels"], part["probabilities"]))
         )
-        scores = [
-            weighted_f1_interval(part["labels"], part[name], part["groups"]) for name in NAMES
-        ]
-        print(f"| {seed} | " + " | ".join(f"{score.value:.4f}" for score in scores), end=" | ")
-        print(f"{errors[-1]:.4f} | {covered(part)}")
-    scores = [
-        weighted_f1_interval(pooled["labels"], pooled[name], pooled["groups"]) for name in NAMES
-    ]
-    print("| pooled | " + " | ".join(f"{score.value:.4f}" for score in scores), end=" | ")
-    print(f"{np.mean(errors):.4f} (mean) | {covered(pooled)}")
+        print(f"| {seed} | {weighted_f1(part)} | {errors[-1]:.4f} | {covered(part)}")
+    print(f"| pooled | {weighted_f1(pooled)} | {np.mean(errors):.4f} (mean) | {covered(pooled)}")
     for name in NAMES[1:]:
         interval = difference_interval(
             pooled["labels"], pooled["winner"], pooled[name], pooled["groups"]
         )
         print(f"winner minus {name}, pooled: {interval.as_text()}")
+
+
+def weighted_f1(part: dict[str, np.ndarray]) -> str:
+    """Give a cell for the winner and for each baseline."""
+    from sklearn.metrics import f1_score
+
+    scores = [f1_score(part["labels"], part[name], average="weighted") for name in NAMES]
+    return " | ".join(f"{score:.4f}" for score in scores)
 
 
 def covered(part: dict[str, np.ndarray]) -> str:

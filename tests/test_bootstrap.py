@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score
 
-from ecomclf.bootstrap import Interval, difference_interval, weighted_f1_interval
+from ecomclf.bootstrap import Interval, difference_interval, figure_intervals
+from ecomclf.evaluate import evaluate_labels
 
 
 def rows(count: int, *, wrong: float = 0.2, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -11,6 +12,11 @@ def rows(count: int, *, wrong: float = 0.2, seed: int = 0) -> tuple[np.ndarray, 
     labels = generator.choice(3, count, p=(0.6, 0.3, 0.1))
     anew = generator.random(count) < wrong
     return labels, np.where(anew, generator.integers(0, 3, count), labels)
+
+
+def weighted_f1_interval(labels: np.ndarray, predicted: np.ndarray, groups: np.ndarray) -> Interval:
+    """Give the interval that most tests look at."""
+    return figure_intervals(labels, predicted, groups)["f1_weighted"]
 
 
 def width(interval: Interval) -> float:
@@ -25,6 +31,18 @@ def test_the_value_is_scikit_learns(seed: int) -> None:
     interval = weighted_f1_interval(labels, predicted, np.arange(300))
     assert interval.value == pytest.approx(f1_score(labels, predicted, average="weighted"))
     assert interval.low < interval.value < interval.high
+
+
+@pytest.mark.parametrize("classes", [("a", "b", "c"), ("a", "b", "c", "absent")])
+def test_each_figure_is_the_reports(classes: tuple[str, ...]) -> None:
+    """Accuracy, macro and weighted F1, a class that no row has left out."""
+    labels, predicted = rows(200)
+    report = evaluate_labels(labels, predicted, classes)
+    intervals = figure_intervals(labels, predicted, np.arange(200))
+    assert set(intervals) == {"accuracy", "f1_macro", "f1_weighted"}
+    for name, interval in intervals.items():
+        assert interval.value == pytest.approx(getattr(report, name))
+        assert interval.low < interval.value < interval.high
 
 
 def test_the_bounds_are_those_of_scikit_learns_figure_on_drawn_rows() -> None:

@@ -87,7 +87,8 @@ def check_judgement(parent: Run) -> None:
     metrics = parent.data.metrics
     difference = metrics["test_f1_weighted"] - metrics["baseline_test_f1_weighted"]
     assert metrics["baseline_difference"] == pytest.approx(difference)
-    for name in ("test_f1_weighted", "baseline_difference", "tuned_baseline_difference"):
+    figures = (f"test_{name}" for name in ("accuracy", "f1_macro", "f1_weighted"))
+    for name in (*figures, "baseline_difference", "tuned_baseline_difference"):
         assert metrics[f"{name}_low"] <= metrics[name] <= metrics[f"{name}_high"]
     for side in ("val", "test"):
         assert 0 <= metrics[f"{side}_calibration_error"] <= 1
