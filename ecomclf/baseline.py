@@ -72,16 +72,24 @@ def tune_baseline(train: Rows, validation: Rows, classes: tuple[str, ...], figur
     drawn = draw_rows(train, _MOST_TUNED_ON)
     values = {}
     for ngrams, sublinear in _FEATURES:
-        features = TfidfVectorizer(ngram_range=(1, ngrams), sublinear_tf=sublinear)
+        features = _features(ngrams, sublinear)
         learned, seen = features.fit_transform(drawn.texts), features.transform(validation.texts)
         for c in _PENALTIES:
-            svm = LinearSVC(C=c, random_state=0).fit(learned, drawn.labels)
+            svm = _svm(c).fit(learned, drawn.labels)
             report = evaluate_labels(validation.labels, svm.predict(seen), classes)
             values[ngrams, sublinear, c] = getattr(report, figure)
     return _fit(train, classes, *max(values, key=lambda settings: values[settings]))
 
 
 def _fit(train: Rows, classes: tuple[str, ...], ngrams: int, sublinear: bool, c: float) -> Baseline:
-    features = TfidfVectorizer(ngram_range=(1, ngrams), sublinear_tf=sublinear)
-    svm = LinearSVC(C=c, random_state=0).fit(features.fit_transform(train.texts), train.labels)
+    features = _features(ngrams, sublinear)
+    svm = _svm(c).fit(features.fit_transform(train.texts), train.labels)
     return Baseline(ngrams, sublinear, c, classes, features, svm)
+
+
+def _features(ngrams: int, sublinear: bool) -> TfidfVectorizer:
+    return TfidfVectorizer(ngram_range=(1, ngrams), sublinear_tf=sublinear)
+
+
+def _svm(c: float) -> LinearSVC:
+    return LinearSVC(C=c, random_state=0)

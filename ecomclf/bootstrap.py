@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.sparse import csr_matrix
 
+from ecomclf.evaluate import SCORES
+
 _DRAWS = 2000
 # Of a million groups, so many draws take 200 MB.
 _DRAWS_AT_ONCE = 20
@@ -31,10 +33,9 @@ class Interval:
 def figure_intervals(
     labels: np.ndarray, predicted: np.ndarray, groups: np.ndarray
 ) -> dict[str, Interval]:
-    """Give accuracy, macro and weighted F1 by their names in `Report`; all int [rows]."""
-    names = ("accuracy", "f1_macro", "f1_weighted")
+    """Give each of `SCORES` with its interval; all int [rows]."""
     found = _intervals(labels, groups, (predicted,), lambda scores: scores[0])
-    return dict(zip(names, found, strict=True))
+    return dict(zip(SCORES, found, strict=True))
 
 
 def difference_interval(
@@ -42,7 +43,7 @@ def difference_interval(
 ) -> Interval:
     """Give weighted F1 of `predicted` minus that of `other` on the same rows; all int [rows]."""
     found = _intervals(labels, groups, (predicted, other), lambda scores: scores[0] - scores[1])
-    return found[-1]
+    return found[SCORES.index("f1_weighted")]
 
 
 def _intervals(
@@ -86,7 +87,7 @@ def _draw(generator: np.random.Generator, count: int) -> np.ndarray:
 
 
 def _scores(true: np.ndarray, said: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """Give accuracy, macro and weighted F1, [draws, 3], of counts [draws, classes]."""
+    """Give `SCORES`, in their order, [draws, 3], of counts [draws, classes]."""
     f1 = 2 * right / np.maximum(true + said, 1)
     rows = true.sum(axis=1)
     # A class that is neither true nor predicted counts for nothing, as in `Report`.

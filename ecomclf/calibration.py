@@ -4,20 +4,19 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import minimize_scalar
+from scipy.special import softmax
 
-from ecomclf.evaluate import cross_entropy
+from ecomclf.evaluate import SMALLEST_PROBABILITY, cross_entropy
 
 _BINS = 15
 # Temperatures outside are those of a model that knows nothing, or of a handful of rows.
 _LOG_TEMPERATURE = (-5.0, 5.0)
-_SMALLEST = np.finfo(np.float32).tiny
 
 
 def with_temperature(probabilities: np.ndarray, temperature: float) -> np.ndarray:
     """Soften (above 1) or sharpen class probabilities; float [rows, classes] both."""
-    logits = np.log(np.maximum(probabilities.astype(np.float64), _SMALLEST)) / temperature
-    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+    logits = np.log(np.maximum(probabilities.astype(np.float64), SMALLEST_PROBABILITY))
+    return np.asarray(softmax(logits / temperature, axis=1))
 
 
 def fit_temperature(labels: np.ndarray, probabilities: np.ndarray) -> float:

@@ -119,9 +119,10 @@ class TrainConfig(Section):
     """How one model is fitted.
 
     `monitor` is the one figure on validation rows by which the epoch, the pruned trials and the
-    winner are chosen. With `schedule: plateau` the learning rate is multiplied by `reduce_factor`
-    when `val_loss` has not improved for `reduce_patience` epochs; with `cosine` it rises for the
-    share `warmup` of all steps, then falls along a cosine to 0 at the end of `epochs`.
+    best trials are chosen. With `schedule: plateau` the learning rate is multiplied by
+    `reduce_factor` when `val_loss` has not improved for `reduce_patience` epochs; with `cosine` it
+    rises for the share `warmup` of all steps, then falls along a cosine to 0 at the end of
+    `epochs`.
     """
 
     learning_rate: float = Field(0.002, gt=0)

@@ -7,15 +7,16 @@ from dataclasses import asdict, dataclass
 import keras
 import numpy as np
 from keras import layers, ops
+from scipy.special import softmax
 
 from ecomclf.calibration import fit_temperature, with_temperature
 from ecomclf.config import ModelConfig
+from ecomclf.evaluate import SMALLEST_PROBABILITY
 from ecomclf.model import build_model
 from ecomclf.wide import build_wide_path
 
 # Shares of the wide path that are tried; a winner without any network would be the baseline.
-_WIDE_SHARES = (0.0, 0.25, 0.5, 0.75, 0.9)
-_SMALLEST = float(np.finfo(np.float32).tiny)
+_WIDE_SHARES: tuple[float, ...] = (0.0, 0.25, 0.5, 0.75, 0.9)
 
 
 @dataclass(frozen=True)
@@ -48,18 +49,17 @@ def choose_blend(
         decisions: the wide path's decision values, float [rows, classes]; None for no wide path.
 
     """
-    wide, wide_temperature = None, 1.0
+    shares: tuple[float, ...] = (0.0,)
+    wide, wide_temperature = np.zeros_like(members[0]), 1.0
     if decisions is not None:
-        softmax = with_temperature(np.exp(decisions - decisions.max(axis=1, keepdims=True)), 1.0)
-        wide_temperature = fit_temperature(labels, softmax)
-        wide = with_temperature(softmax, wide_temperature)
-    mixtures = {}
-    for count in range(1, len(members) + 1):
-        average = np.mean(members[:count], axis=0)
-        for share in _WIDE_SHARES if wide is not None else (0.0,):
-            mixtures[count, share] = (
-                average if wide is None else (1 - share) * average + share * wide
-            )
+        linear = softmax(decisions.astype(np.float64), axis=1)
+        wide_temperature = fit_temperature(labels, linear)
+        wide, shares = with_temperature(linear, wide_temperature), _WIDE_SHARES
+    mixtures = {
+        (count, share): (1 - share) * np.mean(members[:count], axis=0) + share * wide
+        for count in range(1, len(members) + 1)
+        for share in shares
+    }
     right = {key: mixed.argmax(axis=1) == labels for key, mixed in mixtures.items()}
     best = max(right.values(), key=lambda each: each.mean())
     good = [key for key, each in right.items() if not _clearly_worse(each, best)]
@@ -94,7 +94,7 @@ def build_ensemble(
     if wide is not None and blend.wide_share:
         linear = ops.softmax(wide(ids) / blend.wide_temperature)
         mixed = (1 - blend.wide_share) * mixed + blend.wide_share * linear
-    calibrated = ops.softmax(ops.log(ops.maximum(mixed, _SMALLEST)) / blend.temperature)
+    calibrated = ops.softmax(ops.log(ops.maximum(mixed, SMALLEST_PROBABILITY)) / blend.temperature)
     return keras.Model(ids, calibrated, name="classifier")
 
 

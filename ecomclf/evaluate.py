@@ -6,6 +6,11 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
+# Figures of a `Report` that labels alone decide.
+SCORES = ("accuracy", "f1_macro", "f1_weighted")
+# The smallest float32 above 0 keeps a certain mistake finite.
+SMALLEST_PROBABILITY = float(np.finfo(np.float32).tiny)
+
 
 @dataclass(frozen=True)
 class ClassFigures:
@@ -23,8 +28,7 @@ class Report:
 
     `loss` is the mean cross-entropy in nats, None where there are no probabilities. `f1_macro` is
     the mean of the F1 of the classes that are true or predicted somewhere, `f1_weighted` the mean
-    weighted by rows. `confusion` counts rows,
-    [true class][predicted class].
+    weighted by rows. `confusion` counts rows, [true class][predicted class].
     """
 
     rows: int
@@ -37,8 +41,7 @@ class Report:
 
     def metrics(self, prefix: str) -> dict[str, float]:
         """Give the figures under their logged names, such as `test_f1_macro`."""
-        names = ("loss", "accuracy", "f1_macro", "f1_weighted")
-        figures = {name: getattr(self, name) for name in names}
+        figures = {name: getattr(self, name) for name in ("loss", *SCORES)}
         return {f"{prefix}_{name}": value for name, value in figures.items() if value is not None}
 
     def summary(self, side: str) -> str:
@@ -69,8 +72,7 @@ def evaluate(labels: np.ndarray, probabilities: np.ndarray, classes: tuple[str, 
 def cross_entropy(labels: np.ndarray, probabilities: np.ndarray) -> float:
     """Give the mean of -log of the true class's probability, in nats."""
     chosen = probabilities[np.arange(len(labels)), labels].astype(np.float64)
-    # The smallest float32 above 0 keeps a certain mistake finite.
-    return float(-np.log(np.maximum(chosen, np.finfo(np.float32).tiny)).mean())
+    return float(-np.log(np.maximum(chosen, SMALLEST_PROBABILITY)).mean())
 
 
 def evaluate_labels(

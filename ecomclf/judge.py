@@ -20,7 +20,7 @@ from ecomclf.calibration import coverage, expected_calibration_error, reliabilit
 from ecomclf.card import model_card
 from ecomclf.config import Config
 from ecomclf.data import DataReport
-from ecomclf.evaluate import Report, evaluate
+from ecomclf.evaluate import Report, evaluate, evaluate_labels
 from ecomclf.gate import Champion, Comparison, Label, Verdict, compare, judge
 from ecomclf.groups import group_keys
 from ecomclf.leaderboard import leaderboard
@@ -81,12 +81,14 @@ def judge_winner(
     test = evaluate(split.test.labels, probabilities, split.classes)
     validation = evaluate(split.validation.labels, winner.probabilities, split.classes)
     predicted = probabilities.argmax(axis=1)
-    reports = {name: each.evaluate(split.test) for name, each in baselines.items()}
+    labels, groups = split.test.labels, split.test.groups
+    others = {name: each.predict(split.test.texts) for name, each in baselines.items()}
+    reports = {
+        name: evaluate_labels(labels, other, split.classes) for name, other in others.items()
+    }
     differences = {
-        name: difference_interval(
-            split.test.labels, predicted, each.predict(split.test.texts), split.test.groups
-        )
-        for name, each in baselines.items()
+        name: difference_interval(labels, predicted, other, groups)
+        for name, other in others.items()
     }
 
     parent.log_metrics(validation.metrics("val") | test.metrics("test"))
@@ -95,12 +97,12 @@ def judge_winner(
         ("test", split.test, probabilities),
     ):
         _log_confidence(parent, side, rows, answers, classifier.threshold)
-    intervals = figure_intervals(split.test.labels, predicted, split.test.groups)
-    for name, interval in intervals.items():
-        _log_interval(parent, f"test_{name}", interval)
+    for name, interval in figure_intervals(labels, predicted, groups).items():
+        parent.log_metrics(_bounds(f"test_{name}", interval))
     for name, report in reports.items():
-        parent.log_metrics(report.metrics(f"{name}_test"))
-        _log_interval(parent, f"{name}_difference", differences[name])
+        difference = {f"{name}_difference": differences[name].value}
+        bounds = _bounds(f"{name}_difference", differences[name])
+        parent.log_metrics(report.metrics(f"{name}_test") | difference | bounds)
     _log_winner(parent, study, tracking, winner, test)
     parent.log_table(
         error_table(split.validation, winner.probabilities, split.classes),
@@ -154,10 +156,8 @@ def _log_confidence(
     run.log_figure(reliability_figure(bins, f"{names[side]} rows"), f"{side}_reliability.png")
 
 
-def _log_interval(run: Run, name: str, interval: Interval) -> None:
-    run.log_metrics(
-        {name: interval.value, f"{name}_low": interval.low, f"{name}_high": interval.high}
-    )
+def _bounds(name: str, interval: Interval) -> dict[str, float]:
+    return {f"{name}_low": interval.low, f"{name}_high": interval.high}
 
 
 def _log_winner(

@@ -32,6 +32,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from ecomclf.config import NAME, Config, Scalar, SweepConfig
 from ecomclf.errors import StudyError
 from ecomclf.space import Choice, Dimension, IntRange
+from ecomclf.tracking import STUDY, STUDY_ID
 
 STUDIES = Path("mlruns") / "studies"
 
@@ -203,6 +204,11 @@ def chosen_values(space: Mapping[str, Dimension], params: Mapping[str, Any]) -> 
         if isinstance(dimension, Choice) and key in params:
             values[key] = dimension.values[_labels(dimension).index(params[key])]
     return values
+
+
+def run_tags(study: optuna.Study) -> dict[str, object]:
+    """Give the tags by which a run is known to be of a study."""
+    return {STUDY: study.study_name, STUDY_ID: study.user_attrs[ID]}
 
 
 def counted_trials(study: optuna.Study) -> list[int]:

@@ -34,7 +34,7 @@ from ecomclf.space import Choice
 from ecomclf.split import Split
 from ecomclf.startup import start_tensorflow
 from ecomclf.text import Cleaner
-from ecomclf.tracking import MONITOR, PROTOCOL, SEARCHED, STUDY, STUDY_ID, Run, Tracking, connect
+from ecomclf.tracking import MONITOR, PROTOCOL, SEARCHED, Run, Tracking, connect
 from ecomclf.winner import Winner, choose_winner, keep_best_models
 from ecomclf.worker import Ended, Epoch, Started, TrialTask, WorkerContext, prepare_worker
 
@@ -125,9 +125,8 @@ def run_sweep(sweep: Sweep, console: Console) -> None:
             console.print(f"study {name} has its {done} trials, nothing to do", soft_wrap=True)
             print_leaderboard(tracking, name, console)
             return
-        tags = {
-            STUDY: name,
-            STUDY_ID: study.user_attrs[studies.ID],
+        tags = studies.run_tags(study) | {
+            PROTOCOL: sweep.split.protocol,
             SEARCHED: " ".join(sweep.config.sweep.space),
             MONITOR: sweep.config.train.monitor,
         }
@@ -201,7 +200,6 @@ def _run(
 ) -> None:
     console.print(f"study {sweep.study_name}, run {parent.run_id}", soft_wrap=True)
     tracking.adopt(study.user_attrs[studies.ID], parent)
-    parent.tag(**{PROTOCOL: sweep.split.protocol})
     parent.log_params(sweep.config.flat() | {"data.fingerprint": sweep.split.fingerprint})
     parent.log_text(sweep.config.as_yaml(), "config.yaml")
     parent.log_json(sweep.report.to_dict(), "data_report.json")
@@ -222,7 +220,7 @@ def _run(
     print_leaderboard(tracking, sweep.study_name, console)
     _print_judgement(console, winner, judgement)
     if sweep.repeats:
-        tags = {STUDY: sweep.study_name, STUDY_ID: study.user_attrs[studies.ID]}
+        tags = studies.run_tags(study)
         repeat(winner.configs[0], sweep.repeats, sweep.split, tracking, parent, tags, console)
 
 
@@ -238,11 +236,7 @@ def _fit_baselines(
         validation = baseline.evaluate(split.validation)
         parent.log_metrics(validation.metrics(f"{name}_val"))
         title = name.replace("_", " ")
-        tags = {
-            STUDY: sweep.study_name,
-            STUDY_ID: study.user_attrs[studies.ID],
-            PROTOCOL: split.protocol,
-        }
+        tags = studies.run_tags(study) | {PROTOCOL: split.protocol}
         run = tracking.start_run("baseline", title, parent=parent.run_id, tags=tags)
         run.log_params(baseline.settings() | {"data.fingerprint": split.fingerprint})
         run.log_metrics(validation.metrics("val"))

@@ -37,7 +37,6 @@ class Winner:
 def choose_winner(config: Config, split: Split, study: optuna.Study, tracking: Tracking) -> Winner:
     """Choose on validation rows; the models are those that the trials left."""
     from ecomclf.calibration import threshold_for
-    from ecomclf.classifier import Classifier
     from ecomclf.ensemble import build_ensemble, choose_blend
     from ecomclf.wide import fit_wide_path
 
@@ -60,16 +59,10 @@ def choose_winner(config: Config, split: Split, study: optuna.Study, tracking: T
     )
     trials = tuple(loaded)[: blend.members]
     members = {number: loaded[number].network for number in trials}
-    blended = best.with_network(build_ensemble(members, wide, blend))
-    probabilities = blended.predict_encoded(validation)
-    classifier = Classifier(
-        blended.cleaner,
-        blended.vectorizer,
-        blended.network,
-        split.classes,
-        text_columns=split.text_columns,
-        threshold=threshold_for(labels, probabilities, config.winner.target_precision),
-    )
+    classifier = best.with_network(build_ensemble(members, wide, blend))
+    probabilities = classifier.predict_encoded(validation)
+    target = config.winner.target_precision
+    classifier.threshold = threshold_for(labels, probabilities, target)
     return Winner(
         trials, tuple(configs[number] for number in trials), blend, classifier, probabilities
     )

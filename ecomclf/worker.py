@@ -18,7 +18,7 @@ from ecomclf.engine import Emit
 from ecomclf.errors import JobError
 from ecomclf.split import Split
 from ecomclf.startup import quiet_mlflow, start_tensorflow
-from ecomclf.tracking import PRUNED, STUDY, STUDY_ID, TRIAL, Run, Tracking
+from ecomclf.tracking import PRUNED, TRIAL, Run, Tracking
 
 if TYPE_CHECKING:
     from ecomclf.train import EpochMetrics
@@ -116,11 +116,7 @@ class _Trial:
             "trial",
             f"trial {trial.number}",
             parent=task.parent,
-            tags={
-                STUDY: self._context.study_name,
-                STUDY_ID: self._study.user_attrs[studies.ID],
-                TRIAL: trial.number,
-            },
+            tags=studies.run_tags(self._study) | {TRIAL: trial.number},
         )
         self._emit(Started(trial.number, values))
         try:

@@ -3,7 +3,9 @@
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 TINY = """\
@@ -30,6 +32,19 @@ os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run the fast tests first, so that most mistakes show within seconds."""
     items.sort(key=lambda item: item.get_closest_marker("slow") is not None)
+
+
+def assert_independent_of_padding(model: Any, length: int) -> None:
+    """Compare texts, an empty one among them, alone and in a batch of so many positions."""
+    texts = [[5, 9, 3], [7], [7, 7], [2, 4, 6, 8, 10, 12, 14], [1], []]
+    batch = np.zeros((len(texts), length), np.int32)
+    for row, text in enumerate(texts):
+        batch[row, : len(text)] = text
+    together = model.predict_on_batch(batch)
+    for row, text in enumerate(texts):
+        alone = model.predict_on_batch(np.array([text or [0]], np.int32))
+        np.testing.assert_allclose(alone[0], together[row], atol=1e-5)
+    assert np.ptp(together, axis=0).max() > 0.01
 
 
 @pytest.fixture

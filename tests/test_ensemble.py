@@ -10,6 +10,7 @@ from ecomclf.ensemble import Blend, build_ensemble, choose_blend, describe, rebu
 from ecomclf.model import build_model
 from ecomclf.text import Ids
 from ecomclf.wide import fit_wide_path
+from tests.conftest import assert_independent_of_padding
 
 pytestmark = pytest.mark.slow
 
@@ -112,15 +113,7 @@ def test_the_network_is_the_mixture_also_when_saved(
 
 def test_probabilities_do_not_depend_on_padding_or_batch() -> None:
     """A text gets the same probabilities within 1e-5 alone, padded, and beside other texts."""
-    ensemble = build_ensemble(*parts(), Blend(2, 0.25, 0.5, 0.8))
-    texts = [[5, 9, 3], [7, 7], [2, 4, 6, 8, 10, 12, 14], [1], []]
-    batch = np.zeros((len(texts), 19), np.int32)
-    for row, text in enumerate(texts):
-        batch[row, : len(text)] = text
-    together = ensemble.predict_on_batch(batch)
-    for row, text in enumerate(texts):
-        alone = ensemble.predict_on_batch(np.array([text or [0]], np.int32))
-        np.testing.assert_allclose(alone[0], together[row], atol=1e-5)
+    assert_independent_of_padding(build_ensemble(*parts(), Blend(2, 0.25, 0.5, 0.8)), 19)
 
 
 def test_without_a_share_the_wide_path_is_no_part_of_it() -> None:

@@ -14,6 +14,7 @@ from ecomclf.config import ModelConfig
 from ecomclf.errors import RequestError
 from ecomclf.model import build_model
 from ecomclf.text import Cleaner, Vectorizer
+from tests.conftest import assert_independent_of_padding
 
 pytestmark = pytest.mark.slow
 
@@ -38,19 +39,6 @@ def small_classifier(**options: object) -> Classifier:
     vectorizer = Vectorizer.fit(["case for phone with a"], max_tokens=VOCABULARY, max_length=20)
     cleaner = Cleaner(["lowercase", "punctuation"])
     return Classifier(cleaner, vectorizer, network(**options), ["x", "y", "z"])
-
-
-def assert_independent_of_padding(model: keras.Model, length: int) -> None:
-    """Compare texts, an empty one among them, alone and in a batch of so many positions."""
-    texts = [[5, 9, 3], [7], [2, 4, 6, 8, 10, 12, 14], []]
-    batch = np.zeros((4, length), np.int32)
-    for row, text in enumerate(texts):
-        batch[row, : len(text)] = text
-    together = model.predict_on_batch(batch)
-    for row, text in enumerate(texts):
-        alone = model.predict_on_batch(np.array([text or [0]], np.int32))
-        np.testing.assert_allclose(alone[0], together[row], atol=1e-5)
-    assert np.ptp(together, axis=0).max() > 0.01
 
 
 @pytest.mark.parametrize(
