@@ -57,7 +57,6 @@ class Classifier:
         self.classes = tuple(classes)
         self.text_columns = tuple(text_columns)
         self.threshold = threshold
-        self._predict = _traced_once(with_fast_lstms(network), ((None, None), "int32"))
 
     def predict_probabilities(self, texts: Sequence[str]) -> np.ndarray:
         """Classify texts as they come, "" included; float32 [texts, classes], in their order."""
@@ -83,6 +82,10 @@ class Classifier:
     def predict_encoded(self, ids: Ids) -> np.ndarray:
         """Classify texts that are cleaned and encoded already; float32 [texts, classes]."""
         return predict_probabilities(self._predict, ids, classes=len(self.classes))
+
+    @functools.cached_property
+    def _predict(self) -> Callable[[Any], np.ndarray]:
+        return _traced_once(with_fast_lstms(self.network), ((None, None), "int32"))
 
     @functools.cached_property
     def _predict_few(self) -> Callable[[Any], np.ndarray]:

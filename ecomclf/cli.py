@@ -124,7 +124,7 @@ def train(config: ConfigPath, overrides: Overrides = None) -> None:
     quiet_mlflow()
     require_backend()
     Cleaner(loaded.text.steps)
-    require_vectors(loaded.model, space={})
+    require_vectors((loaded.model.embeddings,), (loaded.model.embedding_dim,))
     split, report = _load_data(loaded)
     start_tensorflow(training=True)
     from ecomclf.trial import run_alone

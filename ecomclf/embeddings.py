@@ -6,16 +6,14 @@ Both are found once for all processes and kept.
 import gzip
 import re
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TextIO
 
 import numpy as np
 
 from ecomclf.cache import digest_of, made_once
-from ecomclf.config import ModelConfig
 from ecomclf.errors import RequestError
-from ecomclf.space import Dimension
 from ecomclf.text import Ids
 
 _FILE = "vectors.npy"
@@ -64,22 +62,18 @@ def file_vectors(path: Path, words: Sequence[str], size: int) -> tuple[np.ndarra
     return vectors, known
 
 
-def require_vectors(config: ModelConfig, space: Mapping[str, Dimension]) -> None:
-    """Check that the files of vectors a config may use are there, and as wide as the embedding.
+def require_vectors(sources: Iterable[str], sizes: Collection[int]) -> None:
+    """Check that files of vectors are there, and as wide as the embedding.
 
     Args:
-        config: fixed values.
-        space: values that are searched instead, by dotted key.
+        sources: what `model.embeddings` may be.
+        sizes: what `model.embedding_dim` may be.
 
     Raises:
         RequestError: one is not.
 
     """
-    sources, sizes = (
-        space[f"model.{key}"].probes() if f"model.{key}" in space else (getattr(config, key),)
-        for key in ("embeddings", "embedding_dim")
-    )
-    for path in (Path(str(source)) for source in sources if source not in ("random", "word2vec")):
+    for path in (Path(source) for source in sources if source not in ("random", "word2vec")):
         _, vector = next(_vectors(path, None), ("", []))
         if not vector:
             raise RequestError(f"{path} holds no word vectors; name another file")

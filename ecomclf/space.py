@@ -41,6 +41,10 @@ class Choice(Section):
         return value in self.values
 
 
+def _is_whole(number: float) -> bool:
+    return math.isclose(number, round(number))
+
+
 class _Range(Section):
     def holds(self, value: Any) -> bool:
         """Say whether a search may try a value."""
@@ -49,7 +53,7 @@ class _Range(Section):
             return False
         if not low <= value <= high or (isinstance(low, int) and value != int(value)):
             return False
-        return step is None or math.isclose((value - low) / step, round((value - low) / step))
+        return step is None or _is_whole((value - low) / step)
 
     @model_validator(mode="after")
     def _hold_something(self) -> Self:
@@ -60,7 +64,7 @@ class _Range(Section):
             raise ValueError(f"a log scale needs a low above 0 but got {low}")
         if log and step is not None:
             raise ValueError(f"a log scale takes no step but got step {step}")
-        if step is not None and not math.isclose((high - low) / step, round((high - low) / step)):
+        if step is not None and not _is_whole((high - low) / step):
             raise ValueError(f"steps of {step} from {low} must end at high but got high {high}")
         return self
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ecomclf.errors import RequestError
 
-# Keras' own variable. Texts become ids by TensorFlow whatever it says.
+# Keras' own variable.
 _BACKEND = "KERAS_BACKEND"
 
 

@@ -78,7 +78,7 @@ def require_searchable(config: Config, *, study: str | None, storage: str | None
         )
     for steps in config.candidates("text.steps"):
         Cleaner(steps)
-    require_vectors(config.model, config.sweep.space)
+    require_vectors(config.candidates("model.embeddings"), config.candidates("model.embedding_dim"))
     if study is not None:
         studies.require_study_name(study)
     if storage is not None:

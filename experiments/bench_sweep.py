@@ -91,7 +91,7 @@ def run_loop(folder: Path, trials: int, seed: int) -> dict[str, Any]:
         "seconds_to_best": reached - done.begin,
         "validation": best["validation"],
         "test": best["test"],
-        "peak_mib": done.peak(),
+        "peak_mib": done.peak,
     }
 
 
@@ -109,7 +109,7 @@ def run_ours(
         command += ["--set", override]
     store = f"sqlite:///{place}/mlflow.db"
     done = measure(command, place, {"MLFLOW_TRACKING_URI": store})
-    return {"seconds": done.seconds, "peak_mib": done.peak(), **read_runs(store, done, goal)}
+    return {"seconds": done.seconds, "peak_mib": done.peak, **read_runs(store, done, goal)}
 
 
 def read_runs(store: str, done: Measured, goal: float) -> dict[str, Any]:
@@ -152,9 +152,10 @@ def print_table(results: list[dict[str, dict[str, Any]]]) -> None:
         values = [each[side][figure] for each in results if each[side].get(figure) is not None]
         return statistics.median(values) if values else float("nan")
 
-    def ratio(figure: str) -> float:
+    def ratio(theirs: str, own: str) -> float:
+        """Give how many times as long the loop took; 0 where ours never got there."""
         return statistics.median(
-            each["loop"]["seconds"] / each["ours"][figure] if each["ours"][figure] else 0.0
+            each["loop"][theirs] / each["ours"][own] if each["ours"][own] else 0.0
             for each in results
         )
 
@@ -171,8 +172,8 @@ def print_table(results: list[dict[str, dict[str, Any]]]) -> None:
               f"{form.format(middle('ours', figure))} |")  # fmt: skip
     print(f"| until the loop's best is passed, s | {middle('loop', 'seconds_to_best'):.0f} | "
           f"{middle('ours', 'seconds_to_goal'):.0f} |")  # fmt: skip
-    print(f"\n{ratio('seconds'):.1f} times as fast to finish, {ratio('seconds_to_goal'):.1f} times "
-          "until the loop's best is passed")  # fmt: skip
+    finish, goal = ratio("seconds", "seconds"), ratio("seconds_to_best", "seconds_to_goal")
+    print(f"\n{finish:.1f} times as fast to finish, {goal:.1f} times to the loop's best")
     print("\nwhere ours spends its time, seconds (parts of trials: of all workers together):")
     for part in ("until_first_batch", "trials", *PARTS, "after_last_trial", "pruned"):
         print(f"  {part:18} {middle('ours', part):8.1f}")

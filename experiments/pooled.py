@@ -40,7 +40,7 @@ def main() -> None:
 
 def judged(config: Path, data: Path, seed: int) -> dict[str, np.ndarray]:
     """Give what the winner and the baselines of a seed answer on its test rows."""
-    from ecomclf.baseline import fit_baseline, tune_baseline
+    from ecomclf.baseline import fit_baselines
     from ecomclf.classifier import Classifier
     from ecomclf.config import load_config
     from ecomclf.data import load
@@ -58,16 +58,14 @@ def judged(config: Path, data: Path, seed: int) -> dict[str, np.ndarray]:
     with tempfile.TemporaryDirectory() as folder:
         classifier = Classifier.load(registry.download(version, Path(folder)))
     probabilities = classifier.predict_probabilities(split.test.texts)
-    figure = chosen.train.monitor.removeprefix("val_")
-    tuned = tune_baseline(split.train, split.validation, split.classes, figure)
+    baselines = fit_baselines(split, chosen.train.monitor)
     return {
         "labels": split.test.labels,
         "groups": split.test.groups,
         "probabilities": probabilities,
         "sure": probabilities.max(axis=1) >= classifier.threshold,
         "winner": probabilities.argmax(axis=1),
-        "baseline": fit_baseline(split.train, split.classes).predict(split.test.texts),
-        "tuned_baseline": tuned.predict(split.test.texts),
+        **{name: each.predict(split.test.texts) for name, each in baselines.items()},
     }
 
 

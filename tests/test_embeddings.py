@@ -280,7 +280,7 @@ def a_config(embeddings: str, size: int, space: dict[str, Any] | None = None) ->
 
 def check(config: Config) -> None:
     """Check a config with its space."""
-    require_vectors(config.model, config.sweep.space)
+    require_vectors(config.candidates("model.embeddings"), config.candidates("model.embedding_dim"))
 
 
 @pytest.mark.parametrize("name", FORMS)
