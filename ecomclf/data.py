@@ -8,9 +8,9 @@ from itertools import compress
 
 import numpy as np
 
-from ecomclf.config import DataConfig
 from ecomclf.errors import DataError
 from ecomclf.groups import group_texts, normalised_words, text_key
+from ecomclf.sections import DataConfig
 from ecomclf.source import Table, read_table, read_test_table
 
 

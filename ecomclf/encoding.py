@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from ecomclf.cache import digest_of, made_once
-from ecomclf.config import ModelConfig, TextConfig
 from ecomclf.embeddings import file_vectors, learned_vectors
+from ecomclf.sections import ModelConfig, TextConfig
 from ecomclf.split import Split
 from ecomclf.text import UNKNOWN_ID, Cleaner, Ids, Vectorizer
 

@@ -10,9 +10,9 @@ from keras import layers, ops
 from scipy.special import softmax
 
 from ecomclf.calibration import fit_temperature, with_temperature
-from ecomclf.config import ModelConfig
 from ecomclf.evaluate import SMALLEST_PROBABILITY
 from ecomclf.model import build_model
+from ecomclf.sections import ModelConfig
 from ecomclf.wide import build_wide_path
 
 # Shares of the wide path that are tried; a winner without any network would be the baseline.

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ecomclf.bootstrap import Interval
-from ecomclf.config import RegistryConfig
 from ecomclf.evaluate import Report, evaluate_labels
 from ecomclf.groups import group_keys
+from ecomclf.sections import RegistryConfig
 from ecomclf.split import Rows
 
 # Texts → names of classes.

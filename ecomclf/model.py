@@ -12,7 +12,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from ecomclf.config import ModelConfig
+from ecomclf.sections import ModelConfig
 from ecomclf.text import PADDING_ID
 
 _FAR_BELOW = -1e9

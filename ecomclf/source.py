@@ -11,9 +11,9 @@ import pandas as pd
 import requests
 
 from ecomclf import sample
-from ecomclf.config import DataConfig
 from ecomclf.errors import DataError, DownloadError
 from ecomclf.rows import open_rows
+from ecomclf.sections import DataConfig
 
 DOWNLOADS = Path("data")
 ECOMMERCE_FILE = "ecommerceDataset.csv"

@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ecomclf.config import DataConfig
 from ecomclf.data import Dataset
 from ecomclf.errors import DataError, JobError
 from ecomclf.groups import normalised_words, text_key
 from ecomclf.resample import resample_rows
+from ecomclf.sections import DataConfig
 
 # The number of the side that comes last.
 _TEST = 2

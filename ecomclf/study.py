@@ -29,8 +29,9 @@ from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
-from ecomclf.config import NAME, Config, Scalar, SweepConfig
+from ecomclf.config import Config, Scalar
 from ecomclf.errors import StudyError
+from ecomclf.sections import NAME, SweepConfig
 from ecomclf.space import Choice, Dimension, IntRange
 from ecomclf.tracking import STUDY, STUDY_ID
 

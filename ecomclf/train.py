@@ -9,8 +9,8 @@ from typing import Any
 import keras
 
 from ecomclf.batches import TrainingBatches
-from ecomclf.config import TrainConfig
 from ecomclf.errors import TrainingDivergedError
+from ecomclf.sections import TrainConfig
 
 EpochMetrics = dict[str, float]
 

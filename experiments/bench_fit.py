@@ -61,9 +61,10 @@ def measure(side: str, data: Path, texts: int) -> dict[int, float]:
 
 def read(path: Path) -> Any:
     """Give the split of the shipped config, and its training texts as ids."""
-    from ecomclf.config import TextConfig, load_config
+    from ecomclf.config import load_config
     from ecomclf.data import load
     from ecomclf.encoding import encode_texts
+    from ecomclf.sections import TextConfig
     from ecomclf.split import split_rows
 
     config = load_config(
@@ -100,9 +101,9 @@ def loop(split: Any, texts: Any, batch: int) -> tuple[Any, Any]:
 def ours(split: Any, texts: Any, batch: int) -> tuple[Any, Any]:
     """Give the same network as we train it, compiled and traced, and its batches."""
     from ecomclf.batches import TrainingBatches
-    from ecomclf.config import ModelConfig
     from ecomclf.lstm import with_fast_lstms
     from ecomclf.model import build_model
+    from ecomclf.sections import ModelConfig
 
     config = ModelConfig(
         embedding_dim=SIZE,

@@ -60,7 +60,7 @@ def measure(source: Path, rows: int, *, full: bool) -> dict[str, float]:
 
     quiet_mlflow()
     start_tensorflow(os.cpu_count() or 1)
-    from ecomclf.config import DataConfig
+    from ecomclf.sections import DataConfig
     from ecomclf.source import read_csv
 
     texts = read_csv(source, DataConfig(source=str(source))).texts
@@ -77,9 +77,9 @@ def measure(source: Path, rows: int, *, full: bool) -> dict[str, float]:
 def register(texts: Sequence[str]) -> Any:
     """Build a classifier and register it as the Production version."""
     from ecomclf.classifier import Classifier
-    from ecomclf.config import ModelConfig
     from ecomclf.model import build_model
     from ecomclf.registry import Registry
+    from ecomclf.sections import ModelConfig
     from ecomclf.text import Cleaner, Vectorizer
     from ecomclf.tracking import connect
 

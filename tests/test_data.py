@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from ecomclf.config import DataConfig
 from ecomclf.data import DataReport, Dataset, load
 from ecomclf.errors import DataError
+from ecomclf.sections import DataConfig
 
 Row = tuple[str, ...]
 

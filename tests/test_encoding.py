@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from ecomclf import encoding
-from ecomclf.config import TextConfig
 from ecomclf.encoding import encode_texts
+from ecomclf.sections import TextConfig
 from ecomclf.split import Rows, Split
 from ecomclf.text import Vectorizer
 

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from ecomclf.calibration import fit_temperature, with_temperature
-from ecomclf.config import ModelConfig
 from ecomclf.ensemble import Blend, build_ensemble, choose_blend, describe, rebuild
 from ecomclf.model import build_model
+from ecomclf.sections import ModelConfig
 from ecomclf.text import Ids
 from ecomclf.wide import fit_wide_path
 from tests.conftest import assert_independent_of_padding

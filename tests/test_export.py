@@ -10,10 +10,11 @@ import pytest
 import yaml
 
 from ecomclf.classifier import Classifier
-from ecomclf.config import Config, ModelConfig, TextConfig
+from ecomclf.config import Config
 from ecomclf.ensemble import Blend, describe, rebuild
 from ecomclf.errors import RequestError
 from ecomclf.export import export
+from ecomclf.sections import ModelConfig, TextConfig
 from ecomclf.text import Cleaner, Vectorizer
 
 pytestmark = [

@@ -12,10 +12,10 @@ import pytest
 from mlflow.exceptions import MlflowException
 
 from ecomclf.classifier import Classifier
-from ecomclf.config import ModelConfig
 from ecomclf.errors import RequestError
 from ecomclf.model import build_model
 from ecomclf.registry import Registry
+from ecomclf.sections import ModelConfig
 from ecomclf.text import Cleaner, Vectorizer
 from ecomclf.tracking import connect
 from ecomclf.versions import export_version

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from ecomclf.bootstrap import Interval
-from ecomclf.config import RegistryConfig
 from ecomclf.evaluate import Report, evaluate_labels
 from ecomclf.gate import Champion, Comparison, Label, compare, judge
 from ecomclf.groups import group_keys
+from ecomclf.sections import RegistryConfig
 from ecomclf.split import Rows
 
 CLASSES = ("cases", "phones")

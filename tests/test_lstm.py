@@ -6,9 +6,9 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
-from ecomclf.config import ModelConfig
 from ecomclf.lstm import FastLSTM, with_fast_lstms
 from ecomclf.model import build_model
+from ecomclf.sections import ModelConfig
 
 pytestmark = pytest.mark.slow
 

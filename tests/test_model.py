@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from ecomclf.classifier import Classifier
-from ecomclf.config import ModelConfig
 from ecomclf.errors import RequestError
 from ecomclf.model import build_model, summarise
+from ecomclf.sections import ModelConfig
 from ecomclf.text import Cleaner, Vectorizer
 from tests.conftest import assert_independent_of_padding
 

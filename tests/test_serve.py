@@ -18,9 +18,9 @@ import numpy as np
 import pytest
 
 from ecomclf.classifier import Classifier
-from ecomclf.config import ModelConfig
 from ecomclf.model import build_model
 from ecomclf.registry import Registry
+from ecomclf.sections import ModelConfig
 from ecomclf.text import Cleaner, Vectorizer
 from ecomclf.tracking import connect
 

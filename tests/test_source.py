@@ -9,8 +9,8 @@ from typing import Any, Self
 
 import pytest
 
-from ecomclf.config import DataConfig
 from ecomclf.errors import DataError, DownloadError
+from ecomclf.sections import DataConfig
 from ecomclf.source import Table, read_table
 
 PUBLIC_ROWS = {

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ecomclf.config import DataConfig
 from ecomclf.data import Dataset
 from ecomclf.errors import ConfigError, DataError, JobError
+from ecomclf.sections import DataConfig
 from ecomclf.split import Rows, Split, check_split, shared_test_texts, split_rows
 
 

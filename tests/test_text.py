@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from nltk.corpus.util import LazyCorpusLoader
 
-from ecomclf.config import CleaningStep
 from ecomclf.errors import RequestError
+from ecomclf.sections import CleaningStep
 from ecomclf.text import STEPS, Cleaner, Ids
 
 

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 
 from ecomclf.batches import TrainingBatches
-from ecomclf.config import ModelConfig, TrainConfig
 from ecomclf.errors import TrainingDivergedError
 from ecomclf.evaluate import evaluate
 from ecomclf.model import build_model
+from ecomclf.sections import ModelConfig, TrainConfig
 from ecomclf.text import Ids
 from ecomclf.train import EpochMetrics, History, fit
 
