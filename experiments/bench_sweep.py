@@ -91,7 +91,7 @@ def run_loop(folder: Path, trials: int, seed: int) -> dict[str, Any]:
         "seconds_to_best": reached - done.begin,
         "validation": best["validation"],
         "test": best["test"],
-        "peak_mib": done.peak,
+        "peak_mib": done.peak(),
     }
 
 
@@ -109,7 +109,7 @@ def run_ours(
         command += ["--set", override]
     store = f"sqlite:///{place}/mlflow.db"
     done = measure(command, place, {"MLFLOW_TRACKING_URI": store})
-    return {"seconds": done.seconds, "peak_mib": done.peak, **read_runs(store, done, goal)}
+    return {"seconds": done.seconds, "peak_mib": done.peak(), **read_runs(store, done, goal)}
 
 
 def read_runs(store: str, done: Measured, goal: float) -> dict[str, Any]:

@@ -12,17 +12,21 @@ from pathlib import Path
 
 @dataclass
 class Measured:
-    """What a command did: `lines` it printed, `peak` MiB that its processes had together."""
+    """What a command did: `lines` it printed, `memory` in MiB at some times (of `time.time`)."""
 
     begin: float
     end: float = 0.0
     lines: list[str] = field(default_factory=list)
-    peak: float = 0.0
+    memory: list[tuple[float, float]] = field(default_factory=list)
 
     @property
     def seconds(self) -> float:
         """Give how long it took."""
         return self.end - self.begin
+
+    def peak(self, begin: float = 0.0, end: float = float("inf")) -> float:
+        """Give the most memory that its processes had together between two times, in MiB."""
+        return max((size for at, size in self.memory if begin <= at <= end), default=0.0)
 
 
 def measure(command: Sequence[str], folder: Path, variables: Mapping[str, str]) -> Measured:
@@ -59,7 +63,7 @@ def measure(command: Sequence[str], folder: Path, variables: Mapping[str, str]) 
 
 def _watch(pid: int, done: Measured, over: threading.Event) -> None:
     while not over.wait(0.5):
-        done.peak = max(done.peak, sum(map(_mebibytes, _family(pid))))
+        done.memory.append((time.time(), sum(map(_mebibytes, _family(pid)))))
 
 
 def _family(pid: int) -> list[int]:
