@@ -7,8 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from ecomclf.cache import digest_of, made_once
+from ecomclf.config import Config
 from ecomclf.embeddings import file_vectors, learned_vectors
 from ecomclf.sections import ModelConfig, TextConfig
+from ecomclf.space import Choice
 from ecomclf.split import Split
 from ecomclf.text import UNKNOWN_ID, Cleaner, Ids, Vectorizer
 
@@ -63,3 +65,21 @@ def encode_texts(split: Split, config: TextConfig) -> EncodedTexts:
     return EncodedTexts(
         cleaner, vectorizer, Ids.load(folder, "train"), Ids.load(folder, "validation")
     )
+
+
+def encode_ahead(split: Split, config: Config) -> None:
+    """Make what many trials of a sweep will share before they ask for it.
+
+    That is the texts as ids, and vectors learned from them in each size that trials choose from:
+    the workers that want those of one size wait for it, and a core would idle.
+    """
+    space = config.sweep.space
+    sizes = space.get("model.embedding_dim")
+    known = sizes is None or isinstance(sizes, Choice)
+    if any(key.startswith("text.") for key in space) or not known:
+        return
+    texts = encode_texts(split, config.text)
+    if "word2vec" in config.candidates("model.embeddings"):
+        for size in config.candidates("model.embedding_dim"):
+            learned = {"model.embeddings": "word2vec", "model.embedding_dim": size}
+            texts.start_vectors(config.with_values(learned).model)

@@ -23,6 +23,7 @@ from ecomclf.config import Config
 from ecomclf.data import DataReport
 from ecomclf.display import SweepDisplay
 from ecomclf.embeddings import require_vectors
+from ecomclf.encoding import encode_ahead
 from ecomclf.engine import Died, Event, Failed, LocalWorkers, Message
 from ecomclf.errors import (
     ConfigError,
@@ -221,7 +222,9 @@ def _run(
     parent.log_params(sweep.config.flat() | {"data.fingerprint": sweep.split.fingerprint})
     parent.log_text(sweep.config.as_yaml(), "config.yaml")
     parent.log_json(sweep.report.to_dict(), "data_report.json")
-    # Beside the trials: it takes a while, and the parent has nothing else to do.
+    # Beside the trials: both take a while, and the parent has nothing else to do. Should the first
+    # fail, so will the trials that need it, and say why.
+    _begin(lambda: encode_ahead(sweep.split, sweep.config))
     fitting = _begin(lambda: fit_baselines(sweep.split, sweep.config.train.monitor))
     _Trials(sweep, study, tracking, parent, console).run(workers)
     baselines = fitting.result()

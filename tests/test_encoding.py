@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from ecomclf import encoding
-from ecomclf.encoding import encode_texts
+from ecomclf.config import Config
+from ecomclf.encoding import encode_ahead, encode_texts
 from ecomclf.sections import TextConfig
 from ecomclf.split import Rows, Split
 from ecomclf.text import Vectorizer
@@ -76,3 +77,24 @@ def test_other_texts_or_settings_are_encoded_anew(
     encode_texts(SPLIT, TextConfig())
     encode_texts(split, config)
     assert len(fits) == 2
+
+
+@pytest.mark.parametrize(
+    ("space", "sizes"),
+    [
+        ({}, {96}),
+        ({"model.embedding_dim": {"type": "choice", "values": [4, 8]}}, {4, 8}),
+        ({"model.embeddings": {"type": "choice", "values": ["random", "word2vec"]}}, {96}),
+        ({"model.embeddings": {"type": "choice", "values": ["random"]}}, set()),
+        # Nobody knows which of a range will be drawn, or which texts.
+        ({"model.embedding_dim": {"type": "int", "low": 4, "high": 8}}, set()),
+        ({"text.max_length": {"type": "choice", "values": [5, 9]}}, set()),
+    ],
+)
+def test_vectors_are_made_ahead_in_the_sizes_that_trials_choose_from(
+    space: dict[str, object], sizes: set[int]
+) -> None:
+    """They lie where trials look for them."""
+    encode_ahead(SPLIT, Config.model_validate({"name": "c", "sweep": {"space": space}}))
+    vectors = Path("data/cache").glob("word2vec-*/vectors.npy")
+    assert {np.load(file).shape[1] for file in vectors} == sizes
