@@ -55,6 +55,7 @@ def run_trial(
     keras.utils.set_random_seed(config.seed)
     classes = len(split.classes)
     embeddings, figures = texts.start_vectors(config.model)
+    watch.lap("vectors")
     run.log_metrics(figures)
     model = build_model(
         config.model,
