@@ -3,15 +3,15 @@
 import functools
 import io
 import os
-import signal
 import sys
 import traceback
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 from ecomclf.errors import DataError, EcomclfError, RequestError
+from ecomclf.interrupts import ignore_interrupts, interrupt_once
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
@@ -76,7 +76,7 @@ def sweep(
     processes = _count("--workers", workers)
     again = _count("--repeats", repeats)
     loaded = _load_config(config, overrides)
-    _interrupt_once()
+    interrupt_once()
     from ecomclf.engine import LocalWorkers
     from ecomclf.startup import quiet_mlflow, require_backend, warm_up
 
@@ -114,7 +114,7 @@ def sweep(
 def train(config: ConfigPath, overrides: Overrides = None) -> None:
     """Train one model with the config's values, judged once on the test rows."""
     loaded = _load_config(config, overrides)
-    _interrupt_once()
+    interrupt_once()
     from rich.console import Console
 
     from ecomclf.embeddings import require_vectors
@@ -194,7 +194,7 @@ def classify(
     model: ModelName = "ecomclf",
 ) -> None:
     """Classify a CSV: its columns, and `label`, `confidence`, `needs_review`."""
-    _interrupt_once()
+    interrupt_once()
     from rich.console import Console
 
     from ecomclf.classify import Columns, check_request, classify_csv
@@ -295,6 +295,7 @@ def main() -> NoReturn:
             traceback.print_exc()
         print(f"ecomclf: {_one_line(error)}", file=sys.stderr)
         code = getattr(error, "exit_code", 2)
+    ignore_interrupts()
     sys.exit(code)
 
 
@@ -370,19 +371,3 @@ def _load_data(config: "Config") -> "tuple[Split, DataReport]":
         shared = f"{shared_test_texts(parted):,} of {len(parted.test):,} test rows have their text"
         print(f"split        random rows: {shared} in training; figures are not honest", flush=True)
     return parted, report
-
-
-def _interrupt_once() -> None:
-    """Let Ctrl-C and SIGTERM both interrupt, and let the cleaning up that follows be.
-
-    `mlflow run` sends SIGTERM right after the terminal's Ctrl-C.
-    """
-    signals = (signal.SIGINT, signal.SIGTERM)
-
-    def interrupt(*_: Any) -> NoReturn:
-        for each in signals:
-            signal.signal(each, signal.SIG_IGN)
-        raise KeyboardInterrupt
-
-    for each in signals:
-        signal.signal(each, interrupt)

@@ -10,10 +10,10 @@ PACKAGE = Path(__file__).parent.parent / "ecomclf"
 
 # A module imports only from those before it.
 ORDER = """
-errors stopwatch space sections config sample rows source groups data resample split text batches
-evaluate calibration bootstrap mistakes gate model lstm cache embeddings encoding wide ensemble
-train baseline plots classifier flavor export classify startup tracking registry trial display
-leaderboard study engine worker winner card judge repeats versions sweep cli
+errors stopwatch interrupts space sections config sample rows source groups data resample split text
+batches evaluate calibration bootstrap mistakes gate model lstm cache embeddings encoding wide
+ensemble train baseline plots classifier flavor export classify startup tracking registry trial
+display leaderboard study engine worker winner card judge repeats versions sweep cli
 """.split()  # noqa: SIM905 - read as a list of thirty names, it is longer and no clearer
 
 HEAVY = ("tensorflow", "keras", "mlflow")
