@@ -2,7 +2,6 @@
 
 import functools
 import io
-import os
 import sys
 import traceback
 from pathlib import Path
@@ -78,10 +77,18 @@ def sweep(
     loaded = _load_config(config, overrides)
     interrupt_once()
     from ecomclf.engine import LocalWorkers
-    from ecomclf.startup import quiet_mlflow, require_backend, warm_up
+    from ecomclf.startup import (
+        count_cores,
+        keep_out_of_home,
+        quiet_mlflow,
+        require_backend,
+        warm_up,
+    )
 
-    require_backend()
-    cores = os.cpu_count() or 1
+    require_backend(repeats=bool(again))
+    # Before there are workers: the temporary folder that they have ends with them.
+    keep_out_of_home()
+    cores = count_cores()
     count = min(processes or loaded.sweep.workers or cores, total or loaded.sweep.trials)
     modules = ("ecomclf.trial", "ecomclf.worker")
     warm = functools.partial(warm_up, max(1, cores // count), modules)
@@ -198,13 +205,13 @@ def classify(
     from rich.console import Console
 
     from ecomclf.classify import Columns, check_request, classify_csv
-    from ecomclf.startup import start_tensorflow
+    from ecomclf.startup import count_cores, start_tensorflow
 
     broken = Path(rejects) if rejects else None
     check_request(source, target, broken, force=force)
     names = tuple(name for name in text_column or () if name)
     registry, found = _version(model, stage, version)
-    threads = os.cpu_count() or 1
+    threads = count_cores()
     start_tensorflow(threads)
     classify_csv(
         registry.load(found),

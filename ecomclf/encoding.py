@@ -2,10 +2,12 @@
 
 import json
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 
+from ecomclf import text
 from ecomclf.cache import digest_of, made_once
 from ecomclf.config import Config
 from ecomclf.embeddings import file_vectors, learned_vectors
@@ -45,8 +47,14 @@ class EncodedTexts:
 def encode_texts(split: Split, config: TextConfig) -> EncodedTexts:
     """Clean and encode; the vocabulary is learned from training rows only."""
     cleaner = Cleaner(config.steps, fill_missing=split.fill_missing)
+    # Other code or word lists give other ids.
+    code: list[str | bytes] = [
+        Path(text.__file__).read_bytes(),
+        version("nltk"),
+        version("scikit-learn"),
+    ]
     about = [config.model_dump_json(), split.fill_missing]
-    digest = digest_of(about, split.train.texts, split.validation.texts)
+    digest = digest_of(code, about, split.train.texts, split.validation.texts)
 
     def encode(folder: Path) -> None:
         sides = {"train": split.train, "validation": split.validation}

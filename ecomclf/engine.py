@@ -59,9 +59,10 @@ class Finished(Generic[Task]):
 
 @dataclass(frozen=True)
 class Failed(Generic[Task]):
-    """A task, or its worker's set-up, has raised; `error` is the traceback."""
+    """A task, or its worker's set-up, has raised: why in a line, and the traceback."""
 
     task: Task
+    reason: str
     error: str
 
 
@@ -164,7 +165,7 @@ class LocalWorkers(Generic[Context, Task]):
             return Message(task, body)
         worker.task = None
         if kind == "failed":
-            return Failed(task, body)
+            return Failed(task, *body)
         return Finished(task)
 
     def _discard(self, worker: "_Worker[Task]") -> None:
@@ -224,11 +225,11 @@ def _work(warm_up: Callable[[], object], start: Path, pipe: Any) -> None:
             # The parent is gone: what a task does after it could not be told any more.
             os._exit(1)
 
-    failure = ""
+    failure: tuple[str, str] | None = None
     try:
         warm_up()
-    except Exception:
-        failure = traceback.format_exc()
+    except Exception as error:
+        failure = _describe(error)
     function: Callable[[Any, Emit], None] | None = None
     while True:
         try:
@@ -243,10 +244,16 @@ def _work(warm_up: Callable[[], object], start: Path, pipe: Any) -> None:
                 setup, context = pickle.loads(start.read_bytes())
                 function = setup(context)
             function(task, functools.partial(send, "message"))
-        except Exception:
-            send("failed", traceback.format_exc())
+        except Exception as error:
+            send("failed", _describe(error))
         else:
             send("finished", None)
+
+
+def _describe(error: Exception) -> tuple[str, str]:
+    """Say why in a line, and give the traceback of what is being handled."""
+    lines = str(error).strip().splitlines() or [""]
+    return f"{type(error).__name__}: {lines[0]}", traceback.format_exc()
 
 
 def _end_with_parent() -> None:

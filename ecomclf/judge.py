@@ -16,6 +16,7 @@ from mlflow.entities.model_registry import ModelVersion
 
 from ecomclf.baseline import Baseline
 from ecomclf.bootstrap import Interval, difference_interval, figure_intervals
+from ecomclf.cache import digest_of
 from ecomclf.calibration import coverage, expected_calibration_error, reliability
 from ecomclf.card import model_card
 from ecomclf.config import Config
@@ -113,7 +114,7 @@ def judge_winner(
         parent.log_table(error_table(split.test, probabilities, split.classes), "test_errors.json")
 
     registry = Registry(tracking.uri, config.registry.model)
-    version = _register(registry, parent, study, split, winner, test)
+    version = _register(registry, parent, study, split, winner, test, config)
     if GATE not in version.tags:
         comparison = _compare_with_champion(registry, classifier, split, config)
         first = next(iter(baselines))
@@ -180,27 +181,41 @@ def _log_winner(
 
 
 def _register(
-    registry: Registry, parent: Run, study: optuna.Study, split: Split, winner: Winner, test: Report
+    registry: Registry,
+    parent: Run,
+    study: optuna.Study,
+    split: Split,
+    winner: Winner,
+    test: Report,
+    config: Config,
 ) -> ModelVersion:
     """Register the winner, or give the version that a command killed later than that has left."""
     from ecomclf.ensemble import describe
 
-    trials = " ".join(map(str, winner.trials))
-    version = registry.find(study_id=study.user_attrs[ID], trials=trials)
+    networks = dict(zip(winner.trials, (each.model for each in winner.configs), strict=True))
+    ensemble = describe(networks, winner.blend)
+    # What the gate asks for belongs to it: with other floors the same winner is judged anew.
+    floors = config.registry.model_dump_json()
+    recipe = digest_of([ensemble, repr(winner.classifier.threshold), floors])
+    version = registry.find(study_id=study.user_attrs[ID], recipe=recipe)
     if version is not None:
         return version
     sides = {"train": split.train, "validation": split.validation, "test": split.test}
     keys = {name: np.unique(group_keys(rows.texts)) for name, rows in sides.items()}
-    networks = dict(zip(winner.trials, (each.model for each in winner.configs), strict=True))
     files = {
         CONFIG_FILE: winner.configs[0].as_yaml(),
-        ENSEMBLE_FILE: describe(networks, winner.blend),
+        ENSEMBLE_FILE: ensemble,
         REPORT_FILE: json.dumps(test.to_dict(), ensure_ascii=False, indent=2),
         SAMPLES_FILE: json.dumps(split.test.texts[:_SAMPLES], ensure_ascii=False, indent=2),
     }
     model = parent.log_model(winner.classifier, keys, files)
     return registry.register(
-        parent, model, study=study.study_name, study_id=study.user_attrs[ID], trials=trials
+        parent,
+        model,
+        study=study.study_name,
+        study_id=study.user_attrs[ID],
+        trials=" ".join(map(str, winner.trials)),
+        recipe=recipe,
     )
 
 
@@ -217,6 +232,9 @@ def _compare_with_champion(
     version = registry.resolve(version=number)
     with tempfile.TemporaryDirectory() as folder:
         files = registry.download(version, Path(folder))
+        # A version that no sweep has made does not say what it has seen.
+        if not (files / GROUP_KEYS_FILE).exists():
+            return Comparison(number, 0)
         with np.load(files / GROUP_KEYS_FILE, allow_pickle=False) as keys:
             seen = np.union1d(keys["train"], keys["validation"])
         champion = Champion(number, _labelling(Classifier.load(files)), seen)

@@ -11,6 +11,7 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import tempfile
 import time
 import warnings
@@ -25,7 +26,8 @@ from mlflow.exceptions import MlflowException
 from mlflow.models.model import ModelInfo
 
 from ecomclf.errors import RequestError
-from ecomclf.tracking import STUDY, STUDY_ID, TRIALS, Run
+from ecomclf.sections import NAME
+from ecomclf.tracking import RECIPE, STUDY, STUDY_ID, TRIALS, Run
 
 if TYPE_CHECKING:
     from ecomclf.classifier import Classifier
@@ -61,19 +63,27 @@ class Registry:
     """The versions of one registered model in one store.
 
     Raises:
-        RequestError: from every method, when the model, a stage or a version does not exist.
+        RequestError: the name could not be a model's; from every method, when the model, a stage or
+            a version does not exist.
 
     """
 
     def __init__(self, uri: str, name: str) -> None:
+        if not re.fullmatch(NAME, name):
+            raise RequestError(
+                f"a model's name must be of letters, digits, '_', '.' and '-' but got {name!r}"
+            )
         self.uri = uri
         self.name = name
         self._client = mlflow.MlflowClient(uri)
 
     def register(
-        self, run: Run, model: ModelInfo, *, study: str, study_id: str, trials: str
+        self, run: Run, model: ModelInfo, *, study: str, study_id: str, trials: str, recipe: str
     ) -> ModelVersion:
-        """Make a logged model a new version, tagged at once with the trials it is made of."""
+        """Make a logged model a new version, tagged at once with what it is made of.
+
+        `recipe` tells it from others of the same trials.
+        """
         try:
             self._client.create_registered_model(self.name)
         except MlflowException as error:
@@ -83,13 +93,13 @@ class Registry:
             self.name,
             source=model.model_uri,
             run_id=run.run_id,
-            tags={STUDY: study, STUDY_ID: study_id, TRIALS: trials},
+            tags={STUDY: study, STUDY_ID: study_id, TRIALS: trials, RECIPE: recipe},
             model_id=model.model_id,
         )
 
-    def find(self, *, study_id: str, trials: str) -> ModelVersion | None:
-        """Give the version that was registered for these trials of a study, if any."""
-        wanted = {STUDY_ID: study_id, TRIALS: trials}
+    def find(self, *, study_id: str, recipe: str) -> ModelVersion | None:
+        """Give the version of a study that was registered for this recipe, if any."""
+        wanted = {STUDY_ID: study_id, RECIPE: recipe}
         for version in self._versions():
             if wanted.items() <= version.tags.items():
                 return version
@@ -167,6 +177,11 @@ class Registry:
         stage = stage_name(stage)
         self.resolve(version=version)
         with self._alone():
+            if stage == "Staging" and self.aliases().get("Production") == version:
+                raise RequestError(
+                    f"version {version} of {self.name} is in Production, and a version has one "
+                    "stage; promote another to Production first"
+                )
             return self._promote(version, stage, reason)
 
     def _promote(self, version: str, stage: str, reason: str) -> Move:
@@ -184,12 +199,15 @@ class Registry:
     def rollback(self, stage: str) -> Move:
         """Bring back the version that a stage held before the present one was promoted."""
         stage = stage_name(stage)
-        self.versions()
+        there = {str(version.version) for version in self.versions()}
         with self._alone():
-            present = self.aliases().get(stage)
+            held = self.aliases()
+            present = held.get(stage)
+            # What Production holds has its one stage.
+            free = there - {present, held.get("Production")}
             for move in reversed(self.moves()):
                 forward = move.stage == stage and move.version == present
-                if forward and move.reason != "rollback" and move.before not in (None, present):
+                if forward and move.reason != "rollback" and move.before in free:
                     return self._promote(str(move.before), stage, "rollback")
         raise RequestError(
             f"{stage} of {self.name} holds "

@@ -9,7 +9,7 @@ from ecomclf.config import Config
 from ecomclf.evaluate import SCORES, Report, evaluate
 from ecomclf.split import Split
 from ecomclf.stopwatch import Stopwatch
-from ecomclf.tracking import Run, State, Tracking
+from ecomclf.tracking import CLASSIFIER_FOLDER, Run, State, Tracking
 
 if TYPE_CHECKING:
     from ecomclf.encoding import EncodedTexts
@@ -37,6 +37,7 @@ def repeat(
         seeded = config.with_values({"seed": config.seed + number})
         run = tracking.start_run("repeat", f"repeat {number}", parent=parent.run_id, tags=tags)
         reports.append(_judge(seeded, split, texts, run))
+        tracking.delete_artifact(run.run_id, CLASSIFIER_FOLDER)
         console.print(f"repeat {number}: {reports[-1].summary('test')}", soft_wrap=True)
     for name in SCORES:
         values = [getattr(report, name) for report in reports]
@@ -59,7 +60,7 @@ def _judge(config: Config, split: Split, texts: "EncodedTexts", run: Run) -> Rep
         result = run_trial(config, split, texts, run, lambda *_: None, Stopwatch())
         probabilities = result.classifier.predict_probabilities(split.test.texts)
         report = evaluate(split.test.labels, probabilities, split.classes)
-        run.log_metrics(report.metrics("test"))
+        run.log_metrics(report.metrics("repeat_test"))
         ended = "FINISHED"
     except KeyboardInterrupt:
         ended = "KILLED"

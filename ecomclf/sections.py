@@ -123,7 +123,8 @@ class ModelConfig(Section):
 
     While training, `word_dropout` is the share of words that are dropped, `embedding_dropout` that
     of the embedding's dimensions (not given: `dropout`), and `dropout` stands between the encoder's
-    layers and before the softmax, and before a dense layer where `pooled_dropout` is not given.
+    layers, behind both parts of a transformer's, before the softmax, and before a dense layer where
+    `pooled_dropout` is not given.
     """
 
     embedding_dim: int = Field(96, ge=1)
@@ -189,8 +190,9 @@ class SweepConfig(Section):
 
     `workers` defaults to the number of cores. A worker process is replaced after
     `trials_per_worker` trials, before its memory grows. `keep_models` best trials keep their
-    model after the sweep. The pruner compares trials once `startup_trials` are complete, and
-    never before `warmup_epochs`. A new study tries the values of `first` before others: a list of
+    model after the sweep. `startup_trials` are drawn at random, the others with the sampler; the
+    `median` pruner compares once so many are complete. No pruner ends a trial before
+    `warmup_epochs`. A new study tries the values of `first` before others: a list of
     mappings from searched keys to values known to work; what one does not name is drawn.
     """
 

@@ -91,6 +91,7 @@ def read_csv(path: Path, config: DataConfig) -> Table:
             dtype=str,
             keep_default_na=False,
             encoding="utf-8",
+            compression="gzip" if path.suffix == ".gz" else None,
         )
     except pd.errors.EmptyDataError as error:
         raise DataError(f"{path} is empty; it needs rows of texts with labels") from error

@@ -15,8 +15,18 @@ from ecomclf.errors import RequestError
 _BACKEND = "KERAS_BACKEND"
 
 
-def require_backend() -> None:
+def count_cores() -> int:
+    """Give the cores that this process may use, of those that the machine has."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def require_backend(*, repeats: bool = False) -> None:
     """Check that what Keras is to train with, by its variable, can be.
+
+    Args:
+        repeats: whether a winner is to be trained again, after TensorFlow has judged it.
 
     Raises:
         RequestError: it cannot.
@@ -28,6 +38,10 @@ def require_backend() -> None:
     if backend == "torch" and importlib.util.find_spec("torch") is None:
         raise RequestError(
             f"{_BACKEND} is torch, which is not installed; install 'ecomclf[torch]', or unset it"
+        )
+    if backend == "torch" and repeats:
+        raise RequestError(
+            f"--repeats trains with TensorFlow but {_BACKEND} is torch; leave one of them out"
         )
 
 
@@ -50,14 +64,14 @@ def start_tensorflow(threads: int | None = None, *, training: bool = False) -> N
 
         torch.set_num_threads(threads)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    _keep_out_of_home()
+    keep_out_of_home()
     with _quiet_stderr():
         import tensorflow as tf
 
         # Where TensorFlow is up already its threads stay as they are.
         with contextlib.suppress(RuntimeError):
             tf.config.threading.set_intra_op_parallelism_threads(1)
-            tf.config.threading.set_inter_op_parallelism_threads(threads or os.cpu_count() or 1)
+            tf.config.threading.set_inter_op_parallelism_threads(threads or count_cores())
         tf.get_logger().setLevel(logging.ERROR)
         # The first look at the devices prints what the import did not.
         tf.config.list_logical_devices()
@@ -77,7 +91,7 @@ def warm_up(threads: int, modules: Sequence[str]) -> None:
         importlib.import_module(module)
 
 
-def _keep_out_of_home() -> None:
+def keep_out_of_home() -> None:
     """Let Keras and matplotlib write their settings and font list to a temporary folder."""
     folder = Path(tempfile.gettempdir()) / f"ecomclf-{os.getuid()}"
     os.environ.setdefault("MPLCONFIGDIR", str(folder / "matplotlib"))

@@ -41,7 +41,8 @@ STUDIES = Path("mlruns") / "studies"
 # MLflow store or after a journal was removed; the id does not.
 ID = "id"
 IDENTITY = "identity"
-JUDGED = "trials_when_judged"
+JUDGED = "judged"
+REPEATS = "repeats_when_judged"
 OWN_ERROR = "error"
 ORDINAL = "ordinal"
 RETRY_OF = "retry_of"
@@ -59,6 +60,9 @@ def study_identity(config: Config, fingerprint: str) -> dict[str, Scalar]:
     split = {"data.split", "data.validation_size", "data.test_size", "data.split_seed"}
     if config.data.test_source is not None:
         split.remove("data.test_size")
+    # It draws from the rows that the fingerprint stands for.
+    if config.data.resample:
+        split.add("data.resample")
     fixed = {
         key: value
         for key, value in config.flat().items()
@@ -100,7 +104,7 @@ def require_own_storage(storage: str, tracking_uri: str) -> None:
     """
     try:
         ours, theirs = make_url(storage), tracking_uri.partition("sqlite:///")[2]
-    except SQLAlchemyError as error:
+    except (SQLAlchemyError, ValueError) as error:
         raise StudyError(
             f"the storage must be a database address such as postgresql+psycopg://… but got "
             f"{storage!r}"
@@ -121,12 +125,18 @@ def hold_study(name: str, storage: str | None) -> Iterator[None]:
     """Keep other sweeps of this folder off a study while the block runs.
 
     Raises:
-        StudyError: another process holds it.
+        StudyError: another process holds it, or the folder cannot be written.
 
     """
     path = journal_path(name) if storage is None else STUDIES / f"{name}.held"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("ab") as journal:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        opened = path.open("ab")
+    except OSError as error:
+        raise StudyError(
+            f"cannot keep the study in {path}: {error.strerror}; run it in a folder of your own"
+        ) from error
+    with opened as journal:
         try:
             fcntl.flock(journal, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
@@ -153,7 +163,12 @@ def open_study(name: str, identity: Mapping[str, Scalar], storage: str | None) -
             direction="maximize",
             load_if_exists=True,
         )
-    except (SQLAlchemyError, ImportError, optuna.exceptions.StorageInternalError) as error:
+    except (
+        SQLAlchemyError,
+        ImportError,
+        ValueError,
+        optuna.exceptions.StorageInternalError,
+    ) as error:
         reason = " ".join(str(error).split())[:300]
         raise StudyError(
             f"cannot use the storage {storage!r}: {reason}; it must be a database address that "
@@ -239,6 +254,12 @@ def counted_trials(study: optuna.Study) -> list[int]:
 def counted(study: optuna.Study) -> int:
     """Count the trials that were run."""
     return len(counted_trials(study))
+
+
+def judgement(study: optuna.Study, config: Config) -> str:
+    """Give what a study's judgement depends on: its number of trials, and what makes a winner."""
+    sections = (config.winner, config.registry)
+    return json.dumps([counted(study), *(section.model_dump() for section in sections)])
 
 
 def free_ordinal(study: optuna.Study, taken: Collection[int]) -> int:

@@ -135,7 +135,9 @@ def run_sweep(sweep: Sweep, workers: Workers, console: Console) -> None:
         settle(study, tracking, alive=())
         tracking.close_sweeps(study.user_attrs[studies.ID])
         done = studies.counted(study)
-        if done >= sweep.trials and study.user_attrs.get(studies.JUDGED) == done:
+        repeats = study.user_attrs.get(studies.REPEATS, 0)
+        is_judged = study.user_attrs.get(studies.JUDGED) == studies.judgement(study, sweep.config)
+        if done >= sweep.trials and is_judged and repeats >= sweep.repeats:
             console.print(f"study {name} has its {done} trials, nothing to do", soft_wrap=True)
             print_leaderboard(tracking, name, console)
             return
@@ -160,7 +162,8 @@ def run_sweep(sweep: Sweep, workers: Workers, console: Console) -> None:
             parent.finish("FAILED")
             raise
         parent.finish("FINISHED")
-        study.set_user_attr(studies.JUDGED, studies.counted(study))
+        study.set_user_attr(studies.REPEATS, sweep.repeats)
+        study.set_user_attr(studies.JUDGED, studies.judgement(study, sweep.config))
 
 
 def _require_runs(study: optuna.Study, tracking: Tracking) -> None:
@@ -365,7 +368,7 @@ class _Trials:
             self._show(event)
         elif isinstance(event, Failed):
             failure = JobError(
-                f"a worker failed outside of its trial: {event.error.splitlines()[-1]}; its "
+                f"a worker failed outside of its trial: {event.reason}; its "
                 f"traceback is in error.txt of the run {self._parent.run_id}"
             )
             failure.add_note(event.error)

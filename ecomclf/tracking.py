@@ -38,6 +38,7 @@ STUDY = "ecomclf.study"
 STUDY_ID = "ecomclf.study_id"
 TRIAL = "ecomclf.trial"
 TRIALS = "ecomclf.trials"
+RECIPE = "ecomclf.recipe"
 PROTOCOL = "split"
 SEARCHED = "ecomclf.searched"
 MONITOR = "ecomclf.monitor"
@@ -201,7 +202,7 @@ class Tracking:
     def adopt(self, study_id: str, parent: Run) -> None:
         """Let a new parent run continue those of a study that did not finish.
 
-        These are tagged with it, and their trials move to it.
+        These are tagged with it, and their children move to it.
         """
         unfinished = {
             run.info.run_id: run
@@ -211,7 +212,8 @@ class Tracking:
         for run_id, run in unfinished.items():
             if CONTINUED_BY not in run.data.tags:
                 self.reopen(run_id).tag(**{CONTINUED_BY: parent.run_id})
-        for run in self.search("trial", study_id=study_id):
+        roles: tuple[Role, ...] = ("trial", "baseline", "repeat")
+        for run in (run for role in roles for run in self.search(role, study_id=study_id)):
             if run.data.tags.get(PARENT) in unfinished:
                 self.reopen(run.info.run_id).tag(**{PARENT: parent.run_id})
 
@@ -219,9 +221,14 @@ class Tracking:
         """Fetch an artifact into a folder; gives its path there."""
         return Path(self._client.download_artifacts(run_id, artifact, str(folder)))
 
-    def delete_artifact(self, run: MlflowRun, artifact: str) -> None:
+    def has_artifact(self, run_id: str, artifact: str) -> bool:
+        """Say whether a run has kept an artifact."""
+        return bool(self._client.list_artifacts(run_id, artifact))
+
+    def delete_artifact(self, run_id: str, artifact: str) -> None:
         """Remove an artifact, wherever it is stored; nothing happens when there is none."""
-        if self._client.list_artifacts(run.info.run_id, artifact):
+        if self.has_artifact(run_id, artifact):
+            run = self._client.get_run(run_id)
             repository: Any = get_artifact_repository(run.info.artifact_uri)
             repository.delete_artifacts(artifact)
 
@@ -241,7 +248,7 @@ def connect(experiment: str) -> Tracking:
         _make_database(uri)
         client = mlflow.MlflowClient(uri)
         return Tracking(uri, _experiment_id(client, experiment))
-    except MlflowException as error:
+    except (MlflowException, OSError) as error:
         reason = " ".join(str(error).split())
         raise RequestError(f"cannot use the MLflow store {uri}: {reason}") from error
 
@@ -258,11 +265,13 @@ def _make_database(uri: str) -> None:
         made = Path(folder) / path.name
         mlflow.MlflowClient(f"sqlite:///{made}").search_experiments()
         part = path.with_name(f"{path.name}.{os.getpid()}.part")
-        shutil.copy(made, part)
-        # Another process may have been faster; its store may hold runs by now.
-        with contextlib.suppress(FileExistsError):
-            os.link(part, path)
-        part.unlink()
+        try:
+            shutil.copy(made, part)
+            # Another process may have been faster; its store may hold runs by now.
+            with contextlib.suppress(FileExistsError):
+                os.link(part, path)
+        finally:
+            part.unlink(missing_ok=True)
 
 
 def _experiment_id(client: mlflow.MlflowClient, name: str) -> str:

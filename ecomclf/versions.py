@@ -1,5 +1,6 @@
 """Registered versions as users see them: the table of `models`, `predict`, `export`."""
 
+import contextlib
 import itertools
 import json
 import tempfile
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 import mlflow
 import pandas as pd
 from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
 
 from ecomclf.errors import RequestError
 from ecomclf.registry import (
@@ -33,7 +35,10 @@ def version_table(registry: Registry) -> pd.DataFrame:
     client = mlflow.MlflowClient(registry.uri)
     rows = []
     for version in registry.versions():
-        metrics = client.get_run(str(version.run_id)).data.metrics
+        metrics = {}
+        # A version outlives its run, and may have been made without one.
+        with contextlib.suppress(MlflowException):
+            metrics = client.get_run(str(version.run_id)).data.metrics
         rows.append(
             {
                 "version": version.version,

@@ -40,7 +40,7 @@ def choose_winner(config: Config, split: Split, study: optuna.Study, tracking: T
     from ecomclf.ensemble import build_ensemble, choose_blend
     from ecomclf.wide import fit_wide_path
 
-    configs = _candidates(config, study)
+    configs = _candidates(config, study, tracking)
     loaded = _load(study, tracking, configs)
     best = next(iter(loaded.values()))
     labels, classes = split.validation.labels, len(split.classes)
@@ -68,10 +68,16 @@ def choose_winner(config: Config, split: Split, study: optuna.Study, tracking: T
     )
 
 
-def _candidates(config: Config, study: optuna.Study) -> dict[int, Config]:
+def _candidates(config: Config, study: optuna.Study, tracking: Tracking) -> dict[int, Config]:
     """Give the configs of the best trials that have the text config of the very best."""
-    # Those ranked behind have lost their models if the study was judged before.
-    kept = ranked(study)[: config.sweep.keep_models]
+    # When the study was judged before, others have lost their models.
+    runs = tracking.trial_runs(study.user_attrs[ID])
+    best = ranked(study)[: config.sweep.keep_models]
+    kept = [
+        number
+        for number in best
+        if tracking.has_artifact(runs[number].info.run_id, CLASSIFIER_FOLDER)
+    ]
     configs = {
         number: config.with_values(chosen_values(config.sweep.space, study.trials[number].params))
         for number in kept
@@ -107,4 +113,4 @@ def keep_best_models(study: optuna.Study, tracking: Tracking, count: int) -> Non
     kept = {*ranked(study)[:count]}
     for number, run in tracking.trial_runs(study.user_attrs[ID]).items():
         if number not in kept:
-            tracking.delete_artifact(run, CLASSIFIER_FOLDER)
+            tracking.delete_artifact(run.info.run_id, CLASSIFIER_FOLDER)

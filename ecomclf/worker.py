@@ -73,9 +73,9 @@ class Ended:
 
 def prepare_worker(context: WorkerContext) -> Callable[[TrialTask, Emit], None]:
     """Set up a worker process: the study once, texts once a text config."""
-    study = studies.load_worker_study(
-        context.study_name, context.storage, context.config.sweep, context.config.train.epochs
-    )
+    config = context.config
+    epochs = max(config.candidates("train.epochs"))
+    study = studies.load_worker_study(context.study_name, context.storage, config.sweep, epochs)
     encoded: dict[str, EncodedTexts] = {}
 
     def work(task: TrialTask, emit: Emit) -> None:

@@ -92,9 +92,8 @@ def register(texts: Sequence[str]) -> Any:
     tracking = connect("bench")
     run = tracking.start_run("train", "bench", tags={})
     registry = Registry(tracking.uri, "ecomclf")
-    registry.register(
-        run, run.log_model(classifier, {}, {}), study="bench", study_id="bench", trials="0"
-    )
+    model = run.log_model(classifier, {}, {})
+    registry.register(run, model, study="bench", study_id="bench", trials="0", recipe="bench")
     registry.promote("1", "Production")
     return classifier
 

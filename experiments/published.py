@@ -76,8 +76,11 @@ def list_systems(config: Path, data: Path) -> list[System]:
 
     base = load_config(config, [f"data.source={data}"])
     dataset, _ = load(base.data)
-    columns = {"source", "header", "text_columns", "label_column", "validation_size", "test_size"}
-    rows = base.data.model_dump(mode="json", include=columns)
+    if base.data.test_source is not None:
+        sys.exit(f"{config} has a file of test rows, which cannot be dealt at random; name another")
+    columns = {"source", "header", "text_columns", "label_column"}
+    sides = {"validation_size", "test_size", "split_seed"}
+    rows = base.data.model_dump(mode="json", include=columns | sides)
     paths = {path.stem: path for path in sorted(PUBLISHED.glob("*.yaml"))} | {OURS: config}
     systems = []
     for protocol in PROTOCOLS:

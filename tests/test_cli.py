@@ -47,6 +47,8 @@ def write(folder: Path, name: str, content: str | bytes) -> None:
         (["--study", "a/b"], "'a/b'"),
         (["--bogus"], "No such option: --bogus"),
         (["--storage", "nonsense"], "'nonsense'"),
+        (["--storage", "postgresql://h:abc/x"], "'postgresql://h:abc/x'"),
+        (["--storage", "redis://x"], "cannot use the storage"),
         (["--storage", "postgresql+psycopg://127.0.0.1:1/x"], "cannot use the storage"),
         (["--set", "registry.model=a/b"], "registry.model: "),
         (["--set", "model.units=-1"], "model.units: input should be greater than"),

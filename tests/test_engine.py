@@ -84,7 +84,9 @@ def test_a_worker_is_replaced_after_its_number_of_tasks() -> None:
 def test_an_exception_is_reported_and_the_worker_lives_on() -> None:
     """A task that raises is Failed with its traceback; the same process does the next."""
     events = run(["raise", "work"])
-    assert "ValueError: on purpose" in of(events, Failed)[0].error
+    failed = of(events, Failed)[0]
+    assert failed.reason == "ValueError: on purpose"
+    assert "ValueError: on purpose" in failed.error
     assert [event.task[0] for event in of(events, Finished)] == [1]
     assert len({event.body[1] for event in of(events, Message)}) == 1
 

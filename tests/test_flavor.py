@@ -53,7 +53,8 @@ def registered(store: Path) -> Classifier:
     run = connect("flavors").start_run("train", "one", tags={})
     keys = {"train": np.arange(3, dtype=np.uint64)}
     registry = Registry(connect("flavors").uri, "shop")
-    registry.register(run, run.log_model(classifier, keys, {}), study="s", study_id="i", trials="4")
+    model = run.log_model(classifier, keys, {})
+    registry.register(run, model, study="s", study_id="i", trials="4", recipe="r")
     return classifier
 
 
@@ -121,11 +122,11 @@ def test_pyfunc_refuses_what_holds_no_texts(registered: Classifier, wrong: objec
 def test_a_version_is_found_by_the_trial_it_comes_from(registered: Classifier) -> None:
     """What was registered for a trial is found again, and for no other trial."""
     uri = connect("flavors").uri
-    found = Registry(uri, "shop").find(study_id="i", trials="4")
+    found = Registry(uri, "shop").find(study_id="i", recipe="r")
     assert found is not None
     assert int(found.version) == 1
-    assert Registry(uri, "shop").find(study_id="i", trials="5") is None
-    assert Registry(uri, "other").find(study_id="i", trials="4") is None
+    assert Registry(uri, "shop").find(study_id="i", recipe="q") is None
+    assert Registry(uri, "other").find(study_id="i", recipe="r") is None
 
 
 def test_a_registered_classifier_is_read_without_its_code(registered: Classifier) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from ecomclf.errors import RequestError
 from ecomclf.registry import Registry
+from ecomclf.versions import version_table
 
 
 @pytest.fixture
@@ -49,6 +50,42 @@ def test_a_version_moves_from_staging_to_production(registry: Registry) -> None:
     registry.promote("1", "Production")
     registry.promote("2", "Staging")
     assert stages(registry) == {"1": "Production", "2": "Staging"}
+
+
+def test_what_is_in_production_is_not_staged(registry: Registry) -> None:
+    """It would leave Production; said, and nothing changed. Nor does a roll-back stage it."""
+    registry.promote("1", "Staging")
+    registry.promote("2", "Staging")
+    registry.promote("1", "Production")
+    before = stages(registry)
+    with pytest.raises(RequestError, match="version 1 of shop is in Production"):
+        registry.promote("1", "Staging")
+    with pytest.raises(RequestError, match="promote one"):
+        registry.rollback("Staging")
+    assert stages(registry) == before
+    assert len(registry.moves()) == 3
+
+
+def test_rolling_back_leaps_over_what_is_deleted(registry: Registry) -> None:
+    """There is nothing before it to go back to."""
+    registry.promote("1", "Production")
+    registry.promote("2", "Production")
+    mlflow.MlflowClient().delete_model_version("shop", "1")
+    with pytest.raises(RequestError, match="holds version 2"):
+        registry.rollback("Production")
+
+
+def test_a_name_that_is_none_is_refused(store: Path) -> None:
+    """It would break MLflow's filter."""
+    with pytest.raises(RequestError, match='but got "it\'s"'):
+        Registry(mlflow.get_tracking_uri(), "it's")
+
+
+def test_versions_are_listed_without_their_runs(registry: Registry) -> None:
+    """A run may be removed, or never have been; there are no figures then."""
+    table = version_table(registry)
+    assert list(table["version"]) == [3, 2, 1]
+    assert table["test_f1_macro"].isna().all()
 
 
 def test_rolling_back_goes_back_step_by_step(registry: Registry) -> None:

@@ -74,7 +74,8 @@ def server(store: Path) -> Iterator[Server]:
     classifier = Classifier(Cleaner(["lowercase"]), vectorizer, network, ["Cases", "Phones"])
     run = connect("served").start_run("train", "one", tags={})
     registry = Registry(connect("served").uri, "shop")
-    registry.register(run, run.log_model(classifier, {}, {}), study="s", study_id="i", trials="0")
+    model = run.log_model(classifier, {}, {})
+    registry.register(run, model, study="s", study_id="i", trials="0", recipe="r")
     registry.promote("1", "Production")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

@@ -1,7 +1,9 @@
 import gzip
 import hashlib
+import io
 import socket
 import threading
+import zipfile
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -241,6 +243,14 @@ def test_a_broken_gzip_file_is_refused(
     message = refusal(content, "rows.csv.gz")
     assert "gzip" in message
     assert packed in message
+
+
+def test_other_archives_are_no_csv(refusal: Callable[..., str]) -> None:
+    """A ZIP file is refused like any other file that holds no text."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("rows.csv", "a,x\nb,y\n")
+    assert "rows.zip" in refusal(packed.getvalue(), "rows.zip")
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

@@ -48,6 +48,8 @@ def test_a_name_changes_with_what_makes_trials_comparable(config: Config) -> Non
         {"sweep.space.model.units": {"type": "int", "low": 4, "high": 9}},
     ]
     assert len({plain, name("other data"), *(name(**values) for values in other)}) == 7
+    drawn = {"data.split": "random_rows", "data.resample": {"Shoes": 9}}
+    assert name(**drawn) != name(**{"data.split": "random_rows"})
 
 
 def test_a_test_size_that_is_not_used_does_not_count(config: Config) -> None:

@@ -190,7 +190,7 @@ def test_a_sweep_records_its_trials_its_winner_and_one_version(tiny: Path) -> No
     assert len(runs("trial")) == 3
     repeats = runs("repeat")
     assert [repeat.data.params["seed"] for repeat in repeats] == ["1", "2"]
-    values = [repeat.data.metrics["test_f1_macro"] for repeat in repeats]
+    values = [repeat.data.metrics["repeat_test_f1_macro"] for repeat in repeats]
     assert second.data.metrics["repeat_test_f1_macro_mean"] == pytest.approx(sum(values) / 2)
     spread = abs(values[0] - values[1]) / 2**0.5
     assert second.data.metrics["repeat_test_f1_macro_std"] == pytest.approx(spread)
@@ -353,12 +353,44 @@ def test_a_parent_killed_at_the_very_end_is_not_left_running(finished: sweeps.Sw
     mlflow.MlflowClient().update_run(first.info.run_id, "RUNNING")
     assert "nothing to do" in run(finished)
     assert runs("sweep")[0].info.status == "KILLED"
-    open_study(finished).set_user_attr(studies.JUDGED, 0)
+    open_study(finished).set_user_attr(studies.JUDGED, "")
     run(finished)
     first, second = runs("sweep")
     assert (first.info.status, second.info.status) == ("KILLED", "FINISHED")
     assert first.data.tags["continued_by"] == second.info.run_id
     assert len(mlflow.MlflowClient().search_model_versions("name = 'ecomclf'")) == 1
+
+
+def test_a_finished_study_is_judged_anew_when_its_winner_is_made_otherwise(
+    finished: sweeps.Sweep,
+) -> None:
+    """Another way to a winner is another version; the same one again has nothing to do."""
+    values = {"winner.wide": False, "sweep.keep_models": 9}
+    other = planned(finished.config.with_values(values), trials=1)
+    assert "version 2" in run(other)
+    assert "nothing to do" in run(other)
+    assert "version 1" in run(finished)
+    assert len(Registry(mlflow.get_tracking_uri(), "ecomclf").versions()) == 2
+    assert len(runs("trial")) == 1
+
+
+def test_repeats_are_made_of_a_finished_study_too(finished: sweeps.Sweep) -> None:
+    """Once; their models are not kept, and their figures are not the winner's."""
+    repeated = planned(finished.config, trials=1, repeats=1)
+    assert "repeats: 1" in run(repeated)
+    assert "nothing to do" in run(repeated)
+    (only,) = runs("repeat")
+    assert "classifier" not in artifacts(only)
+    assert "test_f1_macro" not in only.data.metrics
+    assert len(Registry(mlflow.get_tracking_uri(), "ecomclf").versions()) == 1
+
+
+def test_models_that_are_gone_are_not_asked_for(tiny: Path) -> None:
+    """Trials that lost their models to better ones are left out when more are to be kept."""
+    config = load_config(tiny, ["train.epochs=1", "sweep.keep_models=1"])
+    run(planned(config, trials=2))
+    run(planned(config.with_values({"sweep.keep_models": 3}), trials=3))
+    assert [parent.info.status for parent in runs("sweep")] == ["FINISHED"] * 2
 
 
 def test_a_study_in_a_database_is_run_and_known_again(tiny: Path) -> None:
