@@ -1,7 +1,6 @@
 """Parse, load the config, make one call; heavy imports inside the commands."""
 
 import functools
-import io
 import sys
 import traceback
 from pathlib import Path
@@ -252,15 +251,13 @@ def predict(
 ) -> None:
     """Classify texts: a line of JSON each."""
     from ecomclf.startup import start_tensorflow
-    from ecomclf.versions import json_lines
+    from ecomclf.versions import json_lines, lines_as_they_come
 
     registry, found = _version(model, stage, version)
     start_tensorflow()
     classifier = registry.load(found)
-    if isinstance(sys.stdin, io.TextIOWrapper):
-        sys.stdin.reconfigure(encoding="utf-8", errors="replace")
-    lines = texts if texts else (line.rstrip("\r\n") for line in sys.stdin)
-    for line in json_lines(classifier, lines):
+    chunks = [texts] if texts else lines_as_they_come(sys.stdin.fileno())
+    for line in json_lines(classifier, chunks):
         print(line, flush=True)
 
 

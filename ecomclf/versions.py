@@ -1,10 +1,10 @@
 """Registered versions as users see them: the table of `models`, `predict`, `export`."""
 
 import contextlib
-import itertools
 import json
+import os
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,7 +27,7 @@ from ecomclf.tracking import STUDY, TRIALS
 if TYPE_CHECKING:
     from ecomclf.classifier import Classifier
 
-_LINES_AT_ONCE = 256
+_BYTES_AT_ONCE = 2**16
 
 
 def version_table(registry: Registry) -> pd.DataFrame:
@@ -81,10 +81,23 @@ def export_version(registry: Registry, version: ModelVersion, folder: Path, *, f
         print(path)
 
 
-def json_lines(classifier: "Classifier", texts: Iterable[str]) -> Iterator[str]:
-    """Classify texts as they come; a line of JSON each, in their order."""
-    remaining = iter(texts)
-    while chunk := list(itertools.islice(remaining, _LINES_AT_ONCE)):
+def lines_as_they_come(descriptor: int) -> Iterator[list[str]]:
+    """Read lines of UTF-8 from an open file; some at a time, but none that is there is held back.
+
+    So a person at a terminal has an answer to each line, and a program at the end of a pipe too.
+    """
+    rest = b""
+    while block := os.read(descriptor, _BYTES_AT_ONCE):
+        *lines, rest = (rest + block).split(b"\n")
+        if lines:
+            yield [line.decode(errors="replace").removesuffix("\r") for line in lines]
+    if rest:
+        yield [rest.decode(errors="replace").removesuffix("\r")]
+
+
+def json_lines(classifier: "Classifier", chunks: Iterable[Sequence[str]]) -> Iterator[str]:
+    """Classify some texts after the other; a line of JSON each, in their order."""
+    for chunk in chunks:
         for row in classifier.predict_probabilities(chunk):
             best = int(row.argmax())
             answer = {

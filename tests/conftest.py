@@ -81,3 +81,29 @@ def tiny(workplace: Path) -> Path:
     path = workplace / "tiny.yaml"
     path.write_text(TINY, encoding="utf-8")
     return path
+
+
+@pytest.fixture
+def shop(store: Path) -> Any:
+    """A small classifier that is the Production version of `shop`."""
+    import keras
+
+    from ecomclf.classifier import Classifier
+    from ecomclf.model import build_model
+    from ecomclf.registry import Registry
+    from ecomclf.sections import ModelConfig
+    from ecomclf.text import Cleaner, Vectorizer
+    from ecomclf.tracking import connect
+
+    keras.utils.set_random_seed(1)
+    vectorizer = Vectorizer.fit(["case for phone with"], max_tokens=20, max_length=10)
+    network = build_model(
+        ModelConfig(embedding_dim=6, units=5), vocabulary_size=6, classes=2, max_length=9
+    )
+    classifier = Classifier(Cleaner(["lowercase"]), vectorizer, network, ["Cases", "Phones"])
+    run = connect("served").start_run("train", "one", tags={})
+    registry = Registry(connect("served").uri, "shop")
+    model = run.log_model(classifier, {}, {})
+    registry.register(run, model, study="s", study_id="i", trials="0", recipe="r")
+    registry.promote("1", "Production")
+    return classifier

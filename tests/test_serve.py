@@ -13,16 +13,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 import pytest
 
 from ecomclf.classifier import Classifier
-from ecomclf.model import build_model
-from ecomclf.registry import Registry
-from ecomclf.sections import ModelConfig
-from ecomclf.text import Cleaner, Vectorizer
-from ecomclf.tracking import connect
 
 pytestmark = pytest.mark.slow
 
@@ -64,19 +58,8 @@ class Server:
 
 
 @pytest.fixture
-def server(store: Path) -> Iterator[Server]:
+def server(shop: Classifier, store: Path) -> Iterator[Server]:
     """Serve a small registered model, by alias."""
-    keras.utils.set_random_seed(1)
-    vectorizer = Vectorizer.fit(["case for phone with"], max_tokens=20, max_length=10)
-    network = build_model(
-        ModelConfig(embedding_dim=6, units=5), vocabulary_size=6, classes=2, max_length=9
-    )
-    classifier = Classifier(Cleaner(["lowercase"]), vectorizer, network, ["Cases", "Phones"])
-    run = connect("served").start_run("train", "one", tags={})
-    registry = Registry(connect("served").uri, "shop")
-    model = run.log_model(classifier, {}, {})
-    registry.register(run, model, study="s", study_id="i", trials="0", recipe="r")
-    registry.promote("1", "Production")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -91,7 +74,7 @@ def server(store: Path) -> Iterator[Server]:
         )
         try:
             wait_until_it_answers(port, process, store / "server.txt")
-            yield Server(classifier, port)
+            yield Server(shop, port)
         finally:
             process.terminate()
             process.wait(timeout=30)
