@@ -25,7 +25,7 @@ from ecomclf.evaluate import Report, evaluate, evaluate_labels
 from ecomclf.gate import Champion, Comparison, Label, Verdict, compare, judge
 from ecomclf.groups import group_keys
 from ecomclf.leaderboard import leaderboard
-from ecomclf.mistakes import error_table, label_suspects
+from ecomclf.mistakes import error_table
 from ecomclf.plots import confusion_figure, reliability_figure
 from ecomclf.registry import (
     CHAMPION,
@@ -109,7 +109,6 @@ def judge_winner(
         error_table(split.validation, winner.probabilities, split.classes),
         "validation_errors.json",
     )
-    parent.log_table(label_suspects(split.train, split.classes), "label_suspects.json")
     if config.winner.test_errors:
         parent.log_table(error_table(split.test, probabilities, split.classes), "test_errors.json")
 

@@ -34,6 +34,7 @@ from ecomclf.errors import (
 )
 from ecomclf.judge import Judgement, judge_winner
 from ecomclf.leaderboard import print_leaderboard, trial_state
+from ecomclf.mistakes import label_suspects
 from ecomclf.repeats import repeat
 from ecomclf.split import Split
 from ecomclf.startup import start_tensorflow
@@ -225,22 +226,29 @@ def _run(
     parent.log_params(sweep.config.flat() | {"data.fingerprint": sweep.split.fingerprint})
     parent.log_text(sweep.config.as_yaml(), "config.yaml")
     parent.log_json(sweep.report.to_dict(), "data_report.json")
-    # Beside the trials: both take a while, and the parent has nothing else to do. Should the first
-    # fail, so will the trials that need it, and say why.
-    _begin(lambda: encode_ahead(sweep.split, sweep.config))
-    fitting = _begin(lambda: fit_baselines(sweep.split, sweep.config.train.monitor))
+    # Beside the trials: all this takes a while, and the parent has nothing else to do. Should the
+    # first fail, so will the trials that need it, and say why.
+    split = sweep.split
+    _begin(lambda: encode_ahead(split, sweep.config))
+    linear = _begin(
+        lambda: (
+            fit_baselines(split, sweep.config.train.monitor),
+            label_suspects(split.train, split.classes),
+        )
+    )
     _Trials(sweep, study, tracking, parent, console).run(workers)
-    baselines = fitting.result()
-    _log_baselines(baselines, sweep.split, study, tracking, parent, console)
+    baselines, suspects = linear.result()
+    _log_baselines(baselines, split, study, tracking, parent, console)
+    parent.log_table(suspects, "label_suspects.json")
     if not studies.complete(study):
         raise SweepFailedError(
             f"none of the {sweep.trials} trials of the study {sweep.study_name} was completed; "
             "the failed runs hold their traceback in error.txt"
         )
     start_tensorflow()
-    winner = choose_winner(sweep.config, sweep.split, study, tracking)
+    winner = choose_winner(sweep.config, split, study, tracking)
     judgement = judge_winner(
-        sweep.config, sweep.report, sweep.split, study, tracking, parent, winner, baselines
+        sweep.config, sweep.report, split, study, tracking, parent, winner, baselines
     )
     keep_best_models(study, tracking, sweep.config.sweep.keep_models)
 
@@ -248,7 +256,7 @@ def _run(
     _print_judgement(console, winner, judgement)
     if sweep.repeats:
         tags = studies.run_tags(study)
-        repeat(winner.configs[0], sweep.repeats, sweep.split, tracking, parent, tags, console)
+        repeat(winner.configs[0], sweep.repeats, split, tracking, parent, tags, console)
 
 
 def _begin(work: Callable[[], Result]) -> "Future[Result]":
