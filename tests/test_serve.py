@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -71,12 +72,14 @@ def server(shop: Classifier, store: Path) -> Iterator[Server]:
             stderr=subprocess.STDOUT,
             # MLflow starts `uvicorn` by its name.
             env=os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
+            start_new_session=True,
         )
         try:
             wait_until_it_answers(port, process, store / "server.txt")
             yield Server(shop, port)
         finally:
-            process.terminate()
+            # The server that MLflow starts may wait for connections before it ends.
+            os.killpg(process.pid, signal.SIGKILL)
             process.wait(timeout=30)
 
 
