@@ -128,7 +128,10 @@ def difference(metrics: dict[str, float]) -> str:
 
 
 def figures_of(system: System) -> tuple[dict[str, float], int]:
-    """Give the metrics of a system's newest finished sweep, and the seconds it took."""
+    """Give the metrics of a system's newest finished sweep, and the seconds of the longest.
+
+    A study that is only judged anew trains nothing.
+    """
     from ecomclf.config import load_config
     from ecomclf.data import load
     from ecomclf.study import default_study_name, study_identity
@@ -138,9 +141,13 @@ def figures_of(system: System) -> tuple[dict[str, float], int]:
     dataset, _ = load(config.data)
     name = default_study_name(config, study_identity(config, dataset.fingerprint))
     tracking = connect(config.tracking.experiment)
-    runs = (run for run in tracking.search("sweep") if run.data.tags[STUDY] == name)
-    run = next(run for run in runs if run.info.status == "FINISHED")
-    return run.data.metrics, round((run.info.end_time - run.info.start_time) / 1000)
+    runs = [
+        run
+        for run in tracking.search("sweep")
+        if run.data.tags[STUDY] == name and run.info.status == "FINISHED"
+    ]
+    seconds = max((run.info.end_time - run.info.start_time) / 1000 for run in runs)
+    return runs[0].data.metrics, round(seconds)
 
 
 def record(table: "pd.DataFrame") -> None:
