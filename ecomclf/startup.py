@@ -35,13 +35,13 @@ def require_backend(*, repeats: bool = False) -> None:
     backend = os.environ.get(_BACKEND) or "tensorflow"
     if backend not in ("tensorflow", "torch"):
         raise RequestError(f"{_BACKEND} must be tensorflow or torch but is {backend!r}")
-    if backend == "torch" and importlib.util.find_spec("torch") is None:
-        raise RequestError(
-            f"{_BACKEND} is torch, which is not installed; install 'ecomclf[torch]', or unset it"
-        )
     if backend == "torch" and repeats:
         raise RequestError(
             f"--repeats trains with TensorFlow but {_BACKEND} is torch; leave one of them out"
+        )
+    if backend == "torch" and importlib.util.find_spec("torch") is None:
+        raise RequestError(
+            f"{_BACKEND} is torch, which is not installed; install 'ecomclf[torch]', or unset it"
         )
 
 

@@ -168,8 +168,12 @@ class Tracking:
         """Give a run that exists, to write to."""
         return Run(self.uri, run_id)
 
-    def search(self, role: Role, *, study_id: str | None = None) -> Iterator[MlflowRun]:
-        """Give this project's runs, the newest first, whatever experiment they are in."""
+    def search(self, *roles: Role, study_id: str | None = None) -> Iterator[MlflowRun]:
+        """Give this project's runs, a role's newest first, whatever experiment they are in."""
+        for role in roles:
+            yield from self._search(role, study_id)
+
+    def _search(self, role: Role, study_id: str | None) -> Iterator[MlflowRun]:
         conditions = [f"tags.`{ROLE}` = '{role}'"]
         if study_id is not None:
             conditions.append(f"tags.`{STUDY_ID}` = '{study_id}'")
@@ -194,8 +198,7 @@ class Tracking:
 
     def close_sweeps(self, study_id: str) -> None:
         """Let what only a parent process runs be KILLED, not RUNNING, once that is gone."""
-        roles: tuple[Role, ...] = ("sweep", "baseline", "repeat")
-        for run in (run for role in roles for run in self.search(role, study_id=study_id)):
+        for run in self.search("sweep", "baseline", "repeat", study_id=study_id):
             if run.info.status == "RUNNING":
                 self.reopen(run.info.run_id).finish("KILLED")
 
@@ -212,8 +215,7 @@ class Tracking:
         for run_id, run in unfinished.items():
             if CONTINUED_BY not in run.data.tags:
                 self.reopen(run_id).tag(**{CONTINUED_BY: parent.run_id})
-        roles: tuple[Role, ...] = ("trial", "baseline", "repeat")
-        for run in (run for role in roles for run in self.search(role, study_id=study_id)):
+        for run in self.search("trial", "baseline", "repeat", study_id=study_id):
             if run.data.tags.get(PARENT) in unfinished:
                 self.reopen(run.info.run_id).tag(**{PARENT: parent.run_id})
 

@@ -1,13 +1,14 @@
 """The winner of a sweep, chosen on validation rows: best trials averaged, with the wide path."""
 
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import optuna
+from mlflow.entities import Run
 
 from ecomclf.config import Config
 from ecomclf.split import Split
@@ -40,8 +41,9 @@ def choose_winner(config: Config, split: Split, study: optuna.Study, tracking: T
     from ecomclf.ensemble import build_ensemble, choose_blend
     from ecomclf.wide import fit_wide_path
 
-    configs = _candidates(config, study, tracking)
-    loaded = _load(study, tracking, configs)
+    runs = tracking.trial_runs(study.user_attrs[ID])
+    configs = _candidates(config, study, tracking, runs)
+    loaded = _load(tracking, {number: runs[number] for number in configs})
     best = next(iter(loaded.values()))
     labels, classes = split.validation.labels, len(split.classes)
     validation = best.encode(split.validation.texts)
@@ -68,10 +70,11 @@ def choose_winner(config: Config, split: Split, study: optuna.Study, tracking: T
     )
 
 
-def _candidates(config: Config, study: optuna.Study, tracking: Tracking) -> dict[int, Config]:
+def _candidates(
+    config: Config, study: optuna.Study, tracking: Tracking, runs: Mapping[int, Run]
+) -> dict[int, Config]:
     """Give the configs of the best trials that have the text config of the very best."""
     # When the study was judged before, others have lost their models.
-    runs = tracking.trial_runs(study.user_attrs[ID])
     best = ranked(study)[: config.sweep.keep_models]
     kept = [
         number
@@ -86,18 +89,15 @@ def _candidates(config: Config, study: optuna.Study, tracking: Tracking) -> dict
     return {number: configs[number] for number in alike[: config.winner.members]}
 
 
-def _load(
-    study: optuna.Study, tracking: Tracking, numbers: Iterable[int]
-) -> "dict[int, Classifier]":
+def _load(tracking: Tracking, runs: Mapping[int, Run]) -> "dict[int, Classifier]":
     from ecomclf.classifier import Classifier
 
-    runs = tracking.trial_runs(study.user_attrs[ID])
     loaded = {}
     with tempfile.TemporaryDirectory() as folder:
-        for number in numbers:
+        for number, run in runs.items():
             place = Path(folder) / str(number)
             place.mkdir()
-            saved = tracking.download(runs[number].info.run_id, CLASSIFIER_FOLDER, place)
+            saved = tracking.download(run.info.run_id, CLASSIFIER_FOLDER, place)
             loaded[number] = Classifier.load(saved)
     return loaded
 

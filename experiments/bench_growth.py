@@ -10,11 +10,10 @@ import argparse
 import csv
 import json
 import random
-import sys
 import tempfile
 from pathlib import Path
 
-from measured import Measured, measure
+from measured import Measured, measure_sweep
 
 ROWS = (2_500, 5_000, 10_000)
 SAMPLES = (10_000, 100_000)
@@ -79,16 +78,14 @@ def sweep(
     place: Path, config: str, trials: int, *overrides: str
 ) -> tuple[Measured, list[tuple[float, float]]]:
     """Run a sweep in a folder of its own; give it and when its trials began and ended."""
-    from ecomclf.tracking import Tracking
-
-    place.mkdir()
-    store = f"sqlite:///{place}/mlflow.db"
-    command = [sys.executable, "-m", "ecomclf", "sweep", "--trials", str(trials)]
-    command += ["--config", str(CONFIGS / f"{config}.yaml")]
-    for override in (f"sweep.space={json.dumps(SPACE)}", "sweep.pruner=none", *overrides):
-        command += ["--set", override]
-    done = measure(command, place, {"MLFLOW_TRACKING_URI": store})
-    runs = Tracking(store, "1").search("trial")
+    done, tracking = measure_sweep(
+        CONFIGS / f"{config}.yaml",
+        place,
+        (f"sweep.space={json.dumps(SPACE)}", "sweep.pruner=none", *overrides),
+        "--trials",
+        str(trials),
+    )
+    runs = tracking.search("trial")
     times = [(run.info.start_time / 1000, run.info.end_time / 1000) for run in runs]
     return done, sorted(times)
 

@@ -56,10 +56,10 @@ def main() -> None:
 
 def measure(source: Path, rows: int, *, full: bool) -> dict[str, float]:
     """Give every figure by its name."""
-    from ecomclf.startup import quiet_mlflow, start_tensorflow
+    from ecomclf.startup import count_cores, quiet_mlflow, start_tensorflow
 
     quiet_mlflow()
-    start_tensorflow(os.cpu_count() or 1)
+    start_tensorflow(count_cores())
     from ecomclf.sections import DataConfig
     from ecomclf.source import read_csv
 
@@ -114,7 +114,7 @@ def batch(classifier: Any, texts: Sequence[str], rows: int) -> dict[str, float]:
     from rich.console import Console
 
     from ecomclf.classify import Columns, classify_csv
-    from ecomclf.startup import start_tensorflow
+    from ecomclf.startup import count_cores, start_tensorflow
 
     write_rows(Path("in.csv"), texts, rows)
     cleaned = classifier.cleaner.clean(texts[:KERAS_ROWS])
@@ -127,7 +127,7 @@ def batch(classifier: Any, texts: Sequence[str], rows: int) -> dict[str, float]:
             Path("out.csv"),
             Columns(),
             console=quiet,
-            threads=os.cpu_count() or 1,
+            threads=count_cores(),
         )
 
     ours()

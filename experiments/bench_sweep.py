@@ -15,9 +15,12 @@ import statistics
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from measured import Measured, measure
+from measured import Measured, measure, measure_sweep
+
+if TYPE_CHECKING:
+    from ecomclf.tracking import Tracking
 
 HERE = Path(__file__).parent
 CONFIG = HERE.parent / "configs" / "ecommerce.yaml"
@@ -102,24 +105,14 @@ def run_ours(
     folder: Path, options: argparse.Namespace, overrides: list[str], goal: float
 ) -> dict[str, Any]:
     """Run our sweep; `goal` is the loop's best figure on validation rows."""
-    place = folder / "ours"
-    place.mkdir()
-    command = [sys.executable, "-m", "ecomclf", "sweep", "--config", str(CONFIG)]
-    command += ["--trials", str(options.trials)]
-    if options.workers:
-        command += ["--workers", str(options.workers)]
-    for override in overrides:
-        command += ["--set", override]
-    store = f"sqlite:///{place}/mlflow.db"
-    done = measure(command, place, {"MLFLOW_TRACKING_URI": store})
-    return {"seconds": done.seconds, "peak_mib": done.peak(), **read_runs(store, done, goal)}
+    workers = ["--workers", str(options.workers)] if options.workers else []
+    trials = ["--trials", str(options.trials)]
+    done, tracking = measure_sweep(CONFIG, folder / "ours", overrides, *trials, *workers)
+    return {"seconds": done.seconds, "peak_mib": done.peak(), **read_runs(tracking, done, goal)}
 
 
-def read_runs(store: str, done: Measured, goal: float) -> dict[str, Any]:
+def read_runs(tracking: "Tracking", done: Measured, goal: float) -> dict[str, Any]:
     """Give what the runs tell of a sweep: figures, and where its time went."""
-    from ecomclf.tracking import Tracking
-
-    tracking = Tracking(store, "1")
     (parent,) = tracking.search("sweep")
     trials = sorted(tracking.search("trial"), key=lambda run: run.info.start_time)
     finished = [run for run in trials if run.info.status == "FINISHED"]

@@ -8,6 +8,10 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ecomclf.tracking import Tracking
 
 
 @dataclass
@@ -59,6 +63,20 @@ def measure(command: Sequence[str], folder: Path, variables: Mapping[str, str]) 
     if process.returncode:
         raise subprocess.CalledProcessError(process.returncode, command)
     return done
+
+
+def measure_sweep(
+    config: Path, place: Path, overrides: Sequence[str], *options: str
+) -> tuple[Measured, "Tracking"]:
+    """Run `ecomclf sweep` in a folder, which is made, with a store of its own; give both."""
+    from ecomclf.tracking import Tracking
+
+    place.mkdir()
+    store = f"sqlite:///{place}/mlflow.db"
+    command = [sys.executable, "-m", "ecomclf", "sweep", "--config", str(config), *options]
+    for override in overrides:
+        command += ["--set", override]
+    return measure(command, place, {"MLFLOW_TRACKING_URI": store}), Tracking(store, "1")
 
 
 def _watch(pid: int, done: Measured, over: threading.Event) -> None:

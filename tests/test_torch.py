@@ -52,6 +52,16 @@ def test_an_unknown_backend_is_refused(tiny: Path) -> None:
     assert not (tiny.parent / "mlflow.db").exists()
 
 
+def test_repeats_with_pytorch_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """TensorFlow has judged the winner by then, and would train the repeats."""
+    from ecomclf.errors import RequestError
+    from ecomclf.startup import require_backend
+
+    monkeypatch.setenv("KERAS_BACKEND", "torch")
+    with pytest.raises(RequestError, match="--repeats trains with TensorFlow"):
+        require_backend(repeats=True)
+
+
 def test_pytorch_that_is_not_installed_is_named(
     tiny: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
