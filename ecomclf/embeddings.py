@@ -7,6 +7,7 @@ import gzip
 import re
 import zlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import TextIO
 
@@ -14,7 +15,7 @@ import numpy as np
 
 from ecomclf.cache import digest_of, made_once
 from ecomclf.errors import RequestError
-from ecomclf.text import Ids
+from ecomclf.text import PADDING_ID, Ids
 
 _FILE = "vectors.npy"
 
@@ -22,15 +23,31 @@ _WINDOW = 8
 _EPOCHS = 8
 # Chosen on validation rows; larger vectors are harder to move, so that little is learned of them.
 _DEVIATION = 0.1
+# Learning takes time by the number, and more than these did not help on validation rows.
+_MOST_LEARNED = 64
+# About what Keras draws an embedding from.
+_RANDOM_DEVIATION = 0.03
 
 
 def learned_vectors(ids: Ids, *, vocabulary_size: int, size: int) -> np.ndarray:
-    """Give what `word2vec` learns from the same texts; float32 [vocabulary_size, size]."""
-    settings = f"{vocabulary_size} {size} {_WINDOW} {_EPOCHS} {_DEVIATION}"
-    return _made_once(
+    """Give what `word2vec` learns from the same texts, 64 numbers a word at most.
+
+    So it is learned once for all sizes from 64 on. Further numbers are small random ones.
+
+    Returns:
+        float32 [vocabulary_size, size].
+
+    """
+    learned = min(size, _MOST_LEARNED)
+    settings = f"{vocabulary_size} {learned} {_WINDOW} {_EPOCHS} {_DEVIATION} {version('gensim')}"
+    vectors = _made_once(
         f"word2vec-{digest_of([ids.values.tobytes(), ids.offsets.tobytes(), settings])}",
-        lambda: word2vec(ids, vocabulary_size=vocabulary_size, size=size),
+        lambda: word2vec(ids, vocabulary_size=vocabulary_size, size=learned),
     )
+    shape = (vocabulary_size, size - learned)
+    drawn = np.random.default_rng(0).normal(0, _RANDOM_DEVIATION, shape).astype(np.float32)
+    drawn[PADDING_ID] = 0
+    return np.hstack([vectors, drawn])
 
 
 def file_vectors(path: Path, words: Sequence[str], size: int) -> tuple[np.ndarray, np.ndarray]:
@@ -58,7 +75,7 @@ def file_vectors(path: Path, words: Sequence[str], size: int) -> tuple[np.ndarra
     deviation = float(found[known].std()) if known.any() else _DEVIATION
     drawn = np.random.default_rng(0).normal(0, deviation, found.shape).astype(np.float32)
     vectors = np.where(known[:, np.newaxis], found, drawn)
-    vectors[0] = 0
+    vectors[PADDING_ID] = 0
     return vectors, known
 
 

@@ -11,7 +11,7 @@ from ecomclf import embeddings
 from ecomclf.config import Config
 from ecomclf.embeddings import file_vectors, learned_vectors, require_vectors, word2vec
 from ecomclf.errors import RequestError
-from ecomclf.text import UNKNOWN_ID, Ids
+from ecomclf.text import PADDING_ID, UNKNOWN_ID, Ids
 
 VOCABULARY = 14
 
@@ -91,6 +91,25 @@ def test_other_texts_and_sizes_are_learned_anew(learned: list[Ids]) -> None:
     merged = Ids(two_worlds().values, two_worlds().offsets[::2])
     learned_vectors(merged, vocabulary_size=VOCABULARY, size=6)
     assert len(learned) == 5
+
+
+def test_sizes_from_64_on_share_what_is_learned(learned: list[Ids]) -> None:
+    """Their further numbers are small random ones, the same each time; padding has none."""
+    sizes = {"vocabulary_size": VOCABULARY}
+    small, large, larger = (
+        learned_vectors(two_worlds(), size=size, **sizes) for size in (64, 96, 128)
+    )
+    assert len(learned) == 1
+    assert large.dtype == np.float32
+    assert larger.shape == (VOCABULARY, 128)
+    np.testing.assert_array_equal(large[:, :64], small)
+    np.testing.assert_array_equal(larger[:, :64], small)
+    further = large[1:, 64:]
+    assert 0.02 < further.std() < 0.04
+    assert not large[PADDING_ID].any()
+    np.testing.assert_array_equal(
+        learned_vectors(two_worlds(), size=96, **sizes)[:, 64:], large[:, 64:]
+    )
 
 
 @pytest.mark.parametrize("words", [[], [2, 2, 2]])

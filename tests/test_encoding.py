@@ -82,9 +82,10 @@ def test_other_texts_or_settings_are_encoded_anew(
 @pytest.mark.parametrize(
     ("space", "sizes"),
     [
-        ({}, {96}),
+        # No more than 64 numbers a word are learned.
+        ({}, {64}),
         ({"model.embedding_dim": {"type": "choice", "values": [4, 8]}}, {4, 8}),
-        ({"model.embeddings": {"type": "choice", "values": ["random", "word2vec"]}}, {96}),
+        ({"model.embeddings": {"type": "choice", "values": ["random", "word2vec"]}}, {64}),
         ({"model.embeddings": {"type": "choice", "values": ["random"]}}, set()),
         # Nobody knows which of a range will be drawn, or which texts.
         ({"model.embedding_dim": {"type": "int", "low": 4, "high": 8}}, set()),
