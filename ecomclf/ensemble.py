@@ -40,8 +40,8 @@ def choose_blend(
 
     The trials, and the epoch of each, were chosen on the same rows, which therefore flatter few
     members and a small share. So the most even mixture is taken, half and half, of all members,
-    unless its accuracy is more than one standard error below that of the best (the one-standard-
-    error rule: Breiman et al., 1984, Classification and Regression Trees, 3.4.3).
+    unless its accuracy is more than two standard errors below that of the best (after the
+    one-standard-error rule: Breiman et al., 1984, Classification and Regression Trees, 3.4.3).
 
     Args:
         labels: int32 [rows], of validation rows.
