@@ -44,9 +44,7 @@ def learned_vectors(ids: Ids, *, vocabulary_size: int, size: int) -> np.ndarray:
         f"word2vec-{digest_of([ids.values.tobytes(), ids.offsets.tobytes(), settings])}",
         lambda: word2vec(ids, vocabulary_size=vocabulary_size, size=learned),
     )
-    shape = (vocabulary_size, size - learned)
-    drawn = np.random.default_rng(0).normal(0, _RANDOM_DEVIATION, shape).astype(np.float32)
-    drawn[PADDING_ID] = 0
+    drawn = _drawn_vectors((vocabulary_size, size - learned), _RANDOM_DEVIATION)
     return np.hstack([vectors, drawn])
 
 
@@ -73,8 +71,7 @@ def file_vectors(path: Path, words: Sequence[str], size: int) -> tuple[np.ndarra
     )
     known = ~np.isnan(found[:, 0])
     deviation = float(found[known].std()) if known.any() else _DEVIATION
-    drawn = np.random.default_rng(0).normal(0, deviation, found.shape).astype(np.float32)
-    vectors = np.where(known[:, np.newaxis], found, drawn)
+    vectors = np.where(known[:, np.newaxis], found, _drawn_vectors(found.shape, deviation))
     vectors[PADDING_ID] = 0
     return vectors, known
 
@@ -134,6 +131,13 @@ def word2vec(ids: Ids, *, vocabulary_size: int, size: int) -> np.ndarray:
     vectors = model.wv.vectors - model.wv.vectors.mean(axis=0)
     embeddings[model.wv.index_to_key] = vectors * (_DEVIATION / vectors.std())
     return embeddings
+
+
+def _drawn_vectors(shape: tuple[int, ...], deviation: float) -> np.ndarray:
+    """Draw random vectors, the same for a shape each time; that of the padding is zero."""
+    vectors = np.random.default_rng(0).normal(0, deviation, shape).astype(np.float32)
+    vectors[PADDING_ID] = 0
+    return vectors
 
 
 def _made_once(name: str, make: Callable[[], np.ndarray]) -> np.ndarray:

@@ -61,6 +61,16 @@ def test_a_clearly_worse_member_is_left_out_and_a_like_one_taken_in() -> None:
     assert choose_blend(labels, [softmax(good, 0.3), softmax(other, 0.3)], None).members == 2
 
 
+@pytest.mark.parametrize(("misled", "members"), [(3, 2), (5, 1)])
+def test_a_member_is_left_out_for_two_standard_errors(misled: int, members: int) -> None:
+    """A mixture that is wrong on n rows more, and never right instead, is sqrt(n) of them worse."""
+    labels = np.arange(300) % CLASSES
+    right = 0.2 + 0.4 * np.eye(CLASSES)[labels]
+    wrong = 0.05 + 0.85 * np.eye(CLASSES)[(labels + 1) % CLASSES]
+    other = np.where(np.arange(300)[:, np.newaxis] < misled, wrong, right)
+    assert choose_blend(labels, [right, other], None).members == members
+
+
 def test_the_wide_path_has_its_half_unless_that_is_clearly_worse() -> None:
     """One as good as the trial gets a half, a better one more; noise is made to say nothing."""
     labels, (member, helpful, noise) = made_up((0.6, 0.6, 20.0))
