@@ -4,13 +4,16 @@ It sees the texts as they are, so that it stays the same whatever a trial's clea
 """
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.svm import LinearSVC
 
 from ecomclf.evaluate import Report, evaluate_labels
 from ecomclf.split import Rows, Split, draw_rows
+
+if TYPE_CHECKING:
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.svm import LinearSVC
 
 # What tuning tries; the first of each is scikit-learn's default.
 _FEATURES = ((1, False), (1, True), (2, True))
@@ -30,8 +33,8 @@ class Baseline:
     sublinear: bool
     c: float
     classes: tuple[str, ...]
-    features: TfidfVectorizer
-    svm: LinearSVC
+    features: "TfidfVectorizer"
+    svm: "LinearSVC"
 
     def settings(self) -> dict[str, object]:
         """Give the settings as parameters of a run."""
@@ -96,9 +99,13 @@ def _fit(train: Rows, classes: tuple[str, ...], ngrams: int, sublinear: bool, c:
     return Baseline(ngrams, sublinear, c, classes, features, svm)
 
 
-def _features(ngrams: int, sublinear: bool) -> TfidfVectorizer:
+def _features(ngrams: int, sublinear: bool) -> "TfidfVectorizer":
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
     return TfidfVectorizer(ngram_range=(1, ngrams), sublinear_tf=sublinear)
 
 
-def _svm(c: float) -> LinearSVC:
+def _svm(c: float) -> "LinearSVC":
+    from sklearn.svm import LinearSVC
+
     return LinearSVC(C=c, random_state=0)

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import minimize_scalar
 from scipy.special import softmax
 
 from ecomclf.evaluate import SMALLEST_PROBABILITY, cross_entropy
@@ -27,6 +26,8 @@ def fit_temperature(labels: np.ndarray, probabilities: np.ndarray) -> float:
         probabilities: float [rows, classes].
 
     """
+    from scipy.optimize import minimize_scalar
+
     found = minimize_scalar(
         lambda log: cross_entropy(labels, with_temperature(probabilities, np.exp(log))),
         bounds=_LOG_TEMPERATURE,

@@ -7,20 +7,19 @@ import gzip
 import re
 import zlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import TextIO
 
 import numpy as np
 
+from ecomclf import skipgram
 from ecomclf.cache import digest_of, made_once
 from ecomclf.errors import RequestError
+from ecomclf.skipgram import learn_vectors
 from ecomclf.text import PADDING_ID, Ids
 
 _FILE = "vectors.npy"
 
-_WINDOW = 8
-_EPOCHS = 8
 # Chosen on validation rows; larger vectors are harder to move, so that little is learned of them.
 _DEVIATION = 0.1
 # Learning takes time by the number, and more than these did not help on validation rows.
@@ -39,9 +38,12 @@ def learned_vectors(ids: Ids, *, vocabulary_size: int, size: int) -> np.ndarray:
 
     """
     learned = min(size, _MOST_LEARNED)
-    settings = f"{vocabulary_size} {learned} {_WINDOW} {_EPOCHS} {_DEVIATION} {version('gensim')}"
+    code, settings = (
+        Path(skipgram.__file__).read_bytes(),
+        f"{vocabulary_size} {learned} {_DEVIATION}",
+    )
     vectors = _made_once(
-        f"word2vec-{digest_of([ids.values.tobytes(), ids.offsets.tobytes(), settings])}",
+        f"word2vec-{digest_of([code, ids.values.tobytes(), ids.offsets.tobytes(), settings])}",
         lambda: word2vec(ids, vocabulary_size=vocabulary_size, size=learned),
     )
     drawn = _drawn_vectors((vocabulary_size, size - learned), _RANDOM_DEVIATION)
@@ -100,36 +102,21 @@ def require_vectors(sources: Iterable[str], sizes: Collection[int]) -> None:
 
 
 def word2vec(ids: Ids, *, vocabulary_size: int, size: int) -> np.ndarray:
-    """Learn skip-gram vectors (Mikolov et al., 2013, arXiv:1301.3781) of the ids of texts.
+    """Learn vectors of the ids of texts, centred and scaled.
 
-    They are centred and scaled. Ids that do not occur, padding among them, start as zeros.
+    Ids that do not occur, padding among them, start as zeros.
 
     Returns:
         float32 [vocabulary_size, size].
 
     """
-    from gensim.models import Word2Vec
-
     embeddings = np.zeros((vocabulary_size, size), np.float32)
-    if len(np.unique(ids.values)) < 2:
+    words = np.unique(ids.values)
+    if len(words) < 2:
         return embeddings
-    sentences = [
-        ids.values[start:end].tolist()
-        for start, end in zip(ids.offsets[:-1], ids.offsets[1:], strict=True)
-    ]
-    # With one worker the same seed gives the same vectors.
-    model = Word2Vec(
-        sentences,
-        vector_size=size,
-        window=_WINDOW,
-        min_count=1,
-        sg=1,
-        epochs=_EPOCHS,
-        seed=0,
-        workers=1,
-    )
-    vectors = model.wv.vectors - model.wv.vectors.mean(axis=0)
-    embeddings[model.wv.index_to_key] = vectors * (_DEVIATION / vectors.std())
+    vectors = learn_vectors(ids, vocabulary_size=vocabulary_size, size=size)[words]
+    vectors -= vectors.mean(axis=0)
+    embeddings[words] = vectors * (_DEVIATION / vectors.std())
     return embeddings
 
 

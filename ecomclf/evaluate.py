@@ -4,7 +4,6 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
 # Figures of a `Report` that labels alone decide.
 SCORES = ("accuracy", "f1_macro", "f1_weighted")
@@ -104,6 +103,8 @@ def evaluate_labels(
     loss: float | None = None,
 ) -> Report:
     """Compare true with predicted labels, both int [rows]."""
+    from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
+
     every = np.arange(len(classes))
     figures = precision_recall_fscore_support(labels, predicted, labels=every, zero_division=0.0)
     precision, recall, f1, support = figures

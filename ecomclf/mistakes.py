@@ -2,10 +2,7 @@
 
 import numpy as np
 import pandas as pd
-from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GroupKFold
-from sklearn.pipeline import make_pipeline
+from threadpoolctl import threadpool_limits
 
 from ecomclf.split import Rows, draw_rows
 
@@ -51,6 +48,11 @@ def label_suspects(rows: Rows, classes: tuple[str, ...]) -> pd.DataFrame:
         `text`, `true` (the label as given), `predicted`, `confidence`.
 
     """
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import GroupKFold
+    from sklearn.pipeline import make_pipeline
+
     rows = draw_rows(rows, _MOST_SUSPECTED)
     texts = np.array(rows.texts, dtype=object)
     # Rows that no fold could say anything of agree with their labels.
@@ -62,7 +64,9 @@ def label_suspects(rows: Rows, classes: tuple[str, ...]) -> pd.DataFrame:
             continue
         # A weak penalty: at the default the probabilities of many classes are all alike.
         model = make_pipeline(TfidfVectorizer(sublinear_tf=True), LogisticRegression(C=10))
-        model.fit(texts[others], rows.labels[others])
+        # More threads only wait for each other here, and take the cores from the trials.
+        with threadpool_limits(1):
+            model.fit(texts[others], rows.labels[others])
         known = model[-1].classes_
         probabilities[held_out] = 0
         probabilities[np.ix_(held_out, known)] = model.predict_proba(texts[held_out])

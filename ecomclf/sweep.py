@@ -13,6 +13,7 @@ from typing import TypeVar
 
 import mlflow
 import optuna
+import pandas as pd
 from optuna.trial import TrialState
 from rich.console import Console
 from rich.text import Text
@@ -230,13 +231,16 @@ def _run(
     # first fail, so will the trials that need it, and say why.
     split = sweep.split
     _begin(lambda: encode_ahead(split, sweep.config))
-    linear = _begin(
-        lambda: (
-            fit_baselines(split, sweep.config.train.monitor),
-            label_suspects(split.train, split.classes),
-        )
-    )
-    _Trials(sweep, study, tracking, parent, console).run(workers)
+    trials = _Trials(sweep, study, tracking, parent, console)
+
+    def fit_linear() -> tuple[dict[str, Baseline], pd.DataFrame]:
+        # It takes a core from the trials, and the first result is waited for most.
+        trials.one_has_ended.wait()
+        monitor = sweep.config.train.monitor
+        return fit_baselines(split, monitor), label_suspects(split.train, split.classes)
+
+    linear = _begin(fit_linear)
+    trials.run(workers)
     baselines, suspects = linear.result()
     _log_baselines(baselines, split, study, tracking, parent, console)
     parent.log_table(suspects, "label_suspects.json")
@@ -330,6 +334,8 @@ class _Trials:
         self._announced: dict[TrialTask, int | None] = {}
         self._false_starts = 0
         self._unsettled = False
+        # Set at the latest when all have.
+        self.one_has_ended = threading.Event()
         self._display = SweepDisplay(
             console,
             total=sweep.trials,
@@ -359,6 +365,7 @@ class _Trials:
         with self._display, contextlib.closing(workers):
             for event in workers.run(prepare_worker, context, self._next_task):
                 self._follow(event)
+        self.one_has_ended.set()
 
     def _next_task(self) -> TrialTask | None:
         # After a death nothing new starts before the lost trial is enqueued again. A trial that has
@@ -402,6 +409,7 @@ class _Trials:
             self._display.epoch(body.trial, body.epoch, body.score)
         elif isinstance(body, Ended):
             self._display.ended(body.trial, body.state, body.score, body.error)
+            self.one_has_ended.set()
 
     def _mourn(self, death: Died[TrialTask]) -> None:
         self._unsettled = True

@@ -1,0 +1,194 @@
+"""Skip-gram vectors of words with negative sampling, learned for many words at a time.
+
+The model is that of Mikolov et al. (2013, arXiv:1310.4546). A step reads some thousand words at
+once and compares all of them with the same negatives, which makes products of matrices of it (Ji et
+al., 2016, arXiv:1604.04661), and each word's steps grow smaller with what it has learned already
+(Adagrad, Duchi et al., 2011, JMLR 12). No step depends on how threads take turns, so the same texts
+give the same vectors.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+from scipy.sparse import csr_array
+from threadpoolctl import threadpool_limits
+
+from ecomclf.text import Ids
+
+_WINDOW = 8
+_NEGATIVES = 5
+# Words are drawn as negatives by this power of their number.
+_POWER = 0.75
+# A word that is a larger share of all is left out at random.
+_FREQUENT = 1e-3
+_MOST_EPOCHS = 8
+# Larger texts are read less often, once at least.
+_WORDS_READ = 6_000_000
+
+_RATE = 0.1
+_LAST_RATE = 0.05 * _RATE
+_WORDS_A_STEP = 4096
+_NEGATIVES_A_STEP = 32
+# Words whose neighbours are looked up together: half of what is looked up are neighbours.
+_BLOCK = 2 * _WINDOW
+
+# Words int [rows], and float32 [rows, size] for each row.
+Gradients = tuple[np.ndarray, np.ndarray]
+
+
+def learn_vectors(ids: Ids, *, vocabulary_size: int, size: int, seed: int = 0) -> np.ndarray:
+    """Learn vectors such that those of words that stand near each other have a large product.
+
+    A neighbour `d` places away counts `(9 - d) / 8` times, up to 8 places within the same text.
+
+    Args:
+        ids: texts with at least one word.
+        vocabulary_size: number of ids.
+        size: numbers a word.
+        seed: of the order of texts, of what is left out, and of the negatives.
+
+    Returns:
+        float32 [vocabulary_size, size]; small random numbers for ids that do not occur.
+
+    """
+    generator = np.random.default_rng(seed)
+    counts = np.bincount(ids.values, minlength=vocabulary_size).astype(float)
+    share = np.maximum(counts / counts.sum(), np.finfo(float).tiny)
+    kept = np.sqrt(_FREQUENT / share) + _FREQUENT / share
+    drawn = np.cumsum(counts**_POWER)
+    epochs = int(np.clip(_WORDS_READ // len(ids.values), 1, _MOST_EPOCHS))
+
+    centres = _Table((generator.random((vocabulary_size, size)) - 0.5) / size)
+    contexts = _Table(np.zeros((vocabulary_size, size)))
+    # Small products: more threads would only be in the way.
+    with threadpool_limits(1):
+        for epoch in range(epochs):
+            for done, words, texts in _batches(ids, generator):
+                some = generator.random(len(words)) < kept[words]
+                if not some.any():
+                    continue
+                draws = generator.random(_NEGATIVES_A_STEP) * drawn[-1]
+                negatives = np.searchsorted(drawn, draws, side="right")
+                rate = max(_LAST_RATE, _RATE * (1 - (epoch + done) / epochs))
+                _step(words[some], texts[some], negatives, centres, contexts, rate)
+    return centres.vectors
+
+
+class _Table:
+    """Vectors of words, and how much each has learned already."""
+
+    def __init__(self, vectors: np.ndarray) -> None:
+        self.vectors = vectors.astype(np.float32)
+        self._learned = np.full((len(vectors), 1), np.finfo(np.float32).tiny, np.float32)
+
+    def learn(self, words: np.ndarray, gradients: np.ndarray, rate: float) -> None:
+        """Move vectors against gradients; a word may stand in several rows, and has their sum.
+
+        Args:
+            words: int [rows].
+            gradients: float32 [rows, size].
+            rate: length of the first step.
+
+        """
+        rows, places = np.unique(words, return_inverse=True)
+        ones, begins = np.ones(len(words), np.float32), np.arange(len(words) + 1)
+        sums = csr_array((ones, places, begins), shape=(len(words), len(rows))).T @ gradients
+        self._learned[rows] += np.square(sums).mean(axis=1, keepdims=True)
+        self.vectors[rows] -= np.float32(rate) * sums / np.sqrt(self._learned[rows])
+
+
+def _batches(
+    ids: Ids, generator: np.random.Generator
+) -> Iterator[tuple[float, np.ndarray, np.ndarray]]:
+    """Give all texts in random order, some at a time.
+
+    Yields:
+        share of the texts that came before; words int32 [words]; number of each one's text.
+
+    """
+    order = generator.permutation(len(ids))
+    ends = np.cumsum(ids.lengths[order])
+    cuts = np.searchsorted(ends, np.arange(_WORDS_A_STEP, ends[-1], _WORDS_A_STEP))
+    for begin, end in zip([0, *cuts], [*cuts, len(order)], strict=True):
+        batch = ids.take(order[begin:end])
+        yield begin / len(order), batch.values, np.repeat(np.arange(len(batch)), batch.lengths)
+
+
+def _step(
+    words: np.ndarray,
+    texts: np.ndarray,
+    negatives: np.ndarray,
+    centres: _Table,
+    contexts: _Table,
+    rate: float,
+) -> None:
+    """Learn from words int [words], one behind the other, and the numbers of their texts."""
+    of_centres, of_contexts = find_gradients(
+        words, texts, negatives, centres.vectors, contexts.vectors
+    )
+    centres.learn(*of_centres, rate)
+    for each in of_contexts:
+        contexts.learn(*each, rate)
+
+
+def find_gradients(
+    words: np.ndarray,
+    texts: np.ndarray,
+    negatives: np.ndarray,
+    centres: np.ndarray,
+    contexts: np.ndarray,
+) -> tuple[Gradients, tuple[Gradients, Gradients]]:
+    """Give the gradients of what is to become small for words and their neighbours.
+
+    That is, over all words i, the sum of `w_ij -log sigmoid(centre_i context_j)` of its neighbours
+    j, and of `-log sigmoid(-centre_i context_n)` of the negatives n, these together counting five
+    times as much as its neighbours do.
+
+    Args:
+        words: int [words], one behind the other.
+        texts: int [words], the text that each stands in, 0 or more.
+        negatives: int [negatives], for all words.
+        centres: float32 [vocabulary_size, size].
+        contexts: float32 [vocabulary_size, size].
+
+    Returns:
+        Rows and gradients of centres, then of contexts: of neighbours, and of negatives.
+
+    """
+    missing = -len(words) % _BLOCK
+    places = np.arange(-_WINDOW, _BLOCK + _WINDOW) - np.arange(_BLOCK)[:, np.newaxis]
+    by_distance = np.clip(_WINDOW + 1 - abs(places), 0, None) / _WINDOW * (places != 0)
+
+    def blocks(values: np.ndarray, filler: int) -> np.ndarray:
+        return np.pad(values, (0, missing), constant_values=filler).reshape(-1, _BLOCK)
+
+    def neighbourhoods(values: np.ndarray, filler: int) -> np.ndarray:
+        around = (_WINDOW, missing + _WINDOW)
+        padded = np.pad(values, around, constant_values=filler)
+        return np.lib.stride_tricks.sliding_window_view(padded, 2 * _BLOCK)[::_BLOCK]
+
+    # [blocks, 16] and [blocks, 32]; what fills them up is in no text.
+    centre, near = blocks(words, 0), neighbourhoods(words, 0)
+    together = blocks(texts, -1)[:, :, np.newaxis] == neighbourhoods(texts, -2)[:, np.newaxis]
+    weights = by_distance.astype(np.float32) * together
+    repelled = weights.sum(axis=2, keepdims=True) * np.float32(_NEGATIVES / len(negatives))
+
+    of_centre, of_near, of_negatives = centres[centre], contexts[near], contexts[negatives]
+    pull = -weights * _sigmoid(-of_centre @ of_near.transpose(0, 2, 1))
+    push = repelled * _sigmoid(of_centre @ of_negatives.T)
+
+    def rows(gradients: np.ndarray) -> np.ndarray:
+        return gradients.reshape(-1, gradients.shape[-1])
+
+    return (
+        (centre.ravel(), rows(pull @ of_near + push @ of_negatives)),
+        (
+            (near.ravel(), rows(pull.transpose(0, 2, 1) @ of_centre)),
+            (negatives, rows(push).T @ rows(of_centre)),
+        ),
+    )
+
+
+def _sigmoid(values: np.ndarray) -> np.ndarray:
+    """Give the logistic function, without overflow."""
+    return 0.5 + 0.5 * np.tanh(0.5 * values)
