@@ -1,10 +1,10 @@
 """Skip-gram vectors of words with negative sampling, learned for many words at a time.
 
-The model is that of Mikolov et al. (2013, arXiv:1310.4546). A step reads some thousand words at
-once and compares all of them with the same negatives, which makes products of matrices of it (Ji et
-al., 2016, arXiv:1604.04661), and each word's steps grow smaller with what it has learned already
-(Adagrad, Duchi et al., 2011, JMLR 12). No step depends on how threads take turns, so the same texts
-give the same vectors.
+The model is that of Mikolov et al. (2013, arXiv:1310.4546). A step reads some thousand words, and
+sixteen that stand together are compared with the same negatives, which makes products of matrices
+of it (Ji et al., 2016, arXiv:1604.04661). A word's steps grow smaller with what it has learned
+already (Adagrad, Duchi et al., 2011, JMLR 12). Nothing depends on how threads take turns, so that
+the same texts give the same vectors.
 """
 
 from collections.abc import Iterator
@@ -21,14 +21,16 @@ _NEGATIVES = 5
 _POWER = 0.75
 # A word that is a larger share of all is left out at random.
 _FREQUENT = 1e-3
-_MOST_EPOCHS = 8
+_MOST_EPOCHS = 5
 # Larger texts are read less often, once at least.
-_WORDS_READ = 6_000_000
+_WORDS_READ = 4_000_000
 
-_RATE = 0.1
+_RATE = 0.4
 _LAST_RATE = 0.05 * _RATE
+# What counts as learned before the first step: rare words shall stay small.
+_BEFORE = 20.0
 _WORDS_A_STEP = 4096
-_NEGATIVES_A_STEP = 32
+_NEGATIVES_A_BLOCK = 16
 # Words whose neighbours are looked up together: half of what is looked up are neighbours.
 _BLOCK = 2 * _WINDOW
 
@@ -67,10 +69,11 @@ def learn_vectors(ids: Ids, *, vocabulary_size: int, size: int, seed: int = 0) -
                 some = generator.random(len(words)) < kept[words]
                 if not some.any():
                     continue
-                draws = generator.random(_NEGATIVES_A_STEP) * drawn[-1]
-                negatives = np.searchsorted(drawn, draws, side="right")
+                words, texts = words[some], texts[some]
+                draws = generator.random((-(-len(words) // _BLOCK), _NEGATIVES_A_BLOCK))
+                negatives = np.searchsorted(drawn[:-1], draws * drawn[-1], side="right")
                 rate = max(_LAST_RATE, _RATE * (1 - (epoch + done) / epochs))
-                _step(words[some], texts[some], negatives, centres, contexts, rate)
+                _step(words, texts, negatives, centres, contexts, rate)
     return centres.vectors
 
 
@@ -79,7 +82,7 @@ class _Table:
 
     def __init__(self, vectors: np.ndarray) -> None:
         self.vectors = vectors.astype(np.float32)
-        self._learned = np.full((len(vectors), 1), np.finfo(np.float32).tiny, np.float32)
+        self._learned = np.full((len(vectors), 1), _BEFORE, np.float32)
 
     def learn(self, words: np.ndarray, gradients: np.ndarray, rate: float) -> None:
         """Move vectors against gradients; a word may stand in several rows, and has their sum.
@@ -147,7 +150,7 @@ def find_gradients(
     Args:
         words: int [words], one behind the other.
         texts: int [words], the text that each stands in, 0 or more.
-        negatives: int [negatives], for all words.
+        negatives: int [blocks, negatives], a row for every 16 words.
         centres: float32 [vocabulary_size, size].
         contexts: float32 [vocabulary_size, size].
 
@@ -171,11 +174,11 @@ def find_gradients(
     centre, near = blocks(words, 0), neighbourhoods(words, 0)
     together = blocks(texts, -1)[:, :, np.newaxis] == neighbourhoods(texts, -2)[:, np.newaxis]
     weights = by_distance.astype(np.float32) * together
-    repelled = weights.sum(axis=2, keepdims=True) * np.float32(_NEGATIVES / len(negatives))
+    repelled = weights.sum(axis=2, keepdims=True) * np.float32(_NEGATIVES / negatives.shape[1])
 
     of_centre, of_near, of_negatives = centres[centre], contexts[near], contexts[negatives]
     pull = -weights * _sigmoid(-of_centre @ of_near.transpose(0, 2, 1))
-    push = repelled * _sigmoid(of_centre @ of_negatives.T)
+    push = repelled * _sigmoid(of_centre @ of_negatives.transpose(0, 2, 1))
 
     def rows(gradients: np.ndarray) -> np.ndarray:
         return gradients.reshape(-1, gradients.shape[-1])
@@ -184,7 +187,7 @@ def find_gradients(
         (centre.ravel(), rows(pull @ of_near + push @ of_negatives)),
         (
             (near.ravel(), rows(pull.transpose(0, 2, 1) @ of_centre)),
-            (negatives, rows(push).T @ rows(of_centre)),
+            (negatives.ravel(), rows(push.transpose(0, 2, 1) @ of_centre)),
         ),
     )
 
