@@ -23,7 +23,7 @@ _FILE = "vectors.npy"
 # Chosen on validation rows; larger vectors are harder to move, so that little is learned of them.
 _DEVIATION = 0.1
 # Learning takes time by the number, and more than these did not help on validation rows.
-_MOST_LEARNED = 64
+MOST_LEARNED = 64
 # About what Keras draws an embedding from.
 _RANDOM_DEVIATION = 0.03
 
@@ -37,7 +37,7 @@ def learned_vectors(ids: Ids, *, vocabulary_size: int, size: int) -> np.ndarray:
         float32 [vocabulary_size, size].
 
     """
-    learned = min(size, _MOST_LEARNED)
+    learned = min(size, MOST_LEARNED)
     code, settings = (
         Path(skipgram.__file__).read_bytes(),
         f"{vocabulary_size} {learned} {_DEVIATION}",
@@ -114,8 +114,8 @@ def word2vec(ids: Ids, *, vocabulary_size: int, size: int) -> np.ndarray:
     words = np.unique(ids.values)
     if len(words) < 2:
         return embeddings
-    vectors = learn_vectors(ids, vocabulary_size=vocabulary_size, size=size)[words]
-    vectors -= vectors.mean(axis=0)
+    learned, _ = learn_vectors(ids, vocabulary_size=vocabulary_size, size=size)
+    vectors = learned[words] - learned[words].mean(axis=0)
     embeddings[words] = vectors * (_DEVIATION / vectors.std())
     return embeddings
 

@@ -10,9 +10,9 @@ import numpy as np
 from ecomclf import text
 from ecomclf.cache import digest_of, made_once
 from ecomclf.config import Config
-from ecomclf.embeddings import file_vectors, learned_vectors
+from ecomclf.embeddings import MOST_LEARNED, file_vectors, learned_vectors
 from ecomclf.sections import ModelConfig, TextConfig
-from ecomclf.space import Choice
+from ecomclf.space import IntRange
 from ecomclf.split import Split
 from ecomclf.text import UNKNOWN_ID, Cleaner, Ids, Vectorizer
 
@@ -79,15 +79,17 @@ def encode_ahead(split: Split, config: Config) -> None:
     """Make what many trials of a sweep will share before they ask for it.
 
     That is the texts as ids, and vectors learned from them in each size that trials choose from:
-    the workers that want those of one size wait for it, and a core would idle.
+    the workers that want those of one size wait for it, and a core would idle. Of a range nobody
+    knows the sizes, but the larger ones share what is learned.
     """
     space = config.sweep.space
-    sizes = space.get("model.embedding_dim")
-    known = sizes is None or isinstance(sizes, Choice)
-    if any(key.startswith("text.") for key in space) or not known:
+    if any(key.startswith("text.") for key in space):
         return
     texts = encode_texts(split, config.text)
     if "word2vec" in config.candidates("model.embeddings"):
-        for size in config.candidates("model.embedding_dim"):
+        sizes = config.candidates("model.embedding_dim")
+        if isinstance(space.get("model.embedding_dim"), IntRange):
+            sizes = (max(sizes),) if max(sizes) >= MOST_LEARNED else ()
+        for size in sizes:
             learned = {"model.embeddings": "word2vec", "model.embedding_dim": size}
             texts.start_vectors(config.with_values(learned).model)

@@ -38,8 +38,12 @@ _BLOCK = 2 * _WINDOW
 Gradients = tuple[np.ndarray, np.ndarray]
 
 
-def learn_vectors(ids: Ids, *, vocabulary_size: int, size: int, seed: int = 0) -> np.ndarray:
-    """Learn vectors such that those of words that stand near each other have a large product.
+def learn_vectors(
+    ids: Ids, *, vocabulary_size: int, size: int, seed: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
+    """Learn vectors of words, and of words as neighbours.
+
+    The product of the one with the other shall be large for words that stand near each other.
 
     A neighbour `d` places away counts `(9 - d) / 8` times, up to 8 places within the same text.
 
@@ -50,7 +54,8 @@ def learn_vectors(ids: Ids, *, vocabulary_size: int, size: int, seed: int = 0) -
         seed: of the order of texts, of what is left out, and of the negatives.
 
     Returns:
-        float32 [vocabulary_size, size]; small random numbers for ids that do not occur.
+        Two tables float32 [vocabulary_size, size]; ids that do not occur keep what they begin with,
+        small random numbers in the first and zeros in the second.
 
     """
     generator = np.random.default_rng(seed)
@@ -74,7 +79,7 @@ def learn_vectors(ids: Ids, *, vocabulary_size: int, size: int, seed: int = 0) -
                 negatives = np.searchsorted(drawn[:-1], draws * drawn[-1], side="right")
                 rate = max(_LAST_RATE, _RATE * (1 - (epoch + done) / epochs))
                 _step(words, texts, negatives, centres, contexts, rate)
-    return centres.vectors
+    return centres.vectors, contexts.vectors
 
 
 class _Table:

@@ -87,8 +87,9 @@ def test_other_texts_or_settings_are_encoded_anew(
         ({"model.embedding_dim": {"type": "choice", "values": [4, 8]}}, {4, 8}),
         ({"model.embeddings": {"type": "choice", "values": ["random", "word2vec"]}}, {64}),
         ({"model.embeddings": {"type": "choice", "values": ["random"]}}, set()),
-        # Nobody knows which of a range will be drawn, or which texts.
+        # Nobody knows which of a range will be drawn, or which texts; from 64 on all are one.
         ({"model.embedding_dim": {"type": "int", "low": 4, "high": 8}}, set()),
+        ({"model.embedding_dim": {"type": "int", "low": 4, "high": 80}}, {64}),
         ({"text.max_length": {"type": "choice", "values": [5, 9]}}, set()),
     ],
 )

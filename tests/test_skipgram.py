@@ -96,7 +96,7 @@ def texts_of(count: int, length: int, seed: int = 0) -> Ids:
 
 def learn(ids: Ids, seed: int = 0) -> np.ndarray:
     """Learn small vectors."""
-    return learn_vectors(ids, vocabulary_size=VOCABULARY, size=SIZE, seed=seed)
+    return learn_vectors(ids, vocabulary_size=VOCABULARY, size=SIZE, seed=seed)[0]
 
 
 def test_words_without_neighbours_learn_nothing() -> None:
@@ -120,6 +120,20 @@ def test_a_step_may_have_no_words() -> None:
     long = Ids(np.arange(10_000, dtype=np.int32) % VOCABULARY, np.array([0, 0, 10_000, 10_000]))
     for ids in (few, long):
         assert np.isfinite(learn(ids)).all()
+
+
+def test_neighbours_attract_and_others_repel() -> None:
+    """Of forty groups of ten words, each text has one: all that there is to know is learned."""
+    generator = np.random.default_rng(0)
+    groups = generator.integers(0, 40, (3000, 1))
+    words = 1 + 10 * groups + generator.integers(0, 10, (3000, 20))
+    ids = Ids(words.astype(np.int32).ravel(), np.arange(0, words.size + 1, 20))
+    centres, contexts = learn_vectors(ids, vocabulary_size=401, size=16)
+    products = centres[1:] @ contexts[1:].T
+    same = np.kron(np.eye(40), np.ones((10, 10))).astype(bool)
+    # Before anything is learned both are log 2, 0.69.
+    assert np.logaddexp(0, -products[same]).mean() < 0.3
+    assert np.logaddexp(0, products[~same]).mean() < 0.1
 
 
 def test_larger_texts_are_read_less_often(monkeypatch: pytest.MonkeyPatch) -> None:

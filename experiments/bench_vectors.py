@@ -1,0 +1,96 @@
+"""Learning word2vec vectors of the training texts: seconds, and how much is learned in them.
+
+    python experiments/bench_vectors.py --data ROWS.csv [--size 64]
+
+What is learned is told by the mean of what is to become small: a neighbour's term, and those of its
+five negatives; 4.16 where nothing is. gensim is compared where it is installed.
+"""
+
+import argparse
+import importlib.util
+import time
+from pathlib import Path
+
+import numpy as np
+
+from ecomclf.config import load_config
+from ecomclf.data import load
+from ecomclf.encoding import EncodedTexts, encode_texts
+from ecomclf.skipgram import learn_vectors
+from ecomclf.split import split_rows
+from ecomclf.text import Ids
+
+CONFIG = Path(__file__).parent.parent / "configs" / "ecommerce.yaml"
+TEXTS, NEGATIVES = 400, 200
+
+Tables = tuple[np.ndarray, np.ndarray]
+
+
+def main() -> None:
+    """Learn by each way, print a table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--size", type=int, default=64)
+    options = parser.parse_args()
+    config = load_config(CONFIG, [f"data.source={options.data}"])
+    dataset, _ = load(config.data)
+    texts = encode_texts(split_rows(dataset, config.data), config.text)
+    print(f"{len(texts.train)} texts of {len(texts.train.values)} words")
+    print("| | training texts | validation texts | seconds |")
+    print("|---|---|---|---|")
+    ways = {"ours": ours} | ({"gensim": gensim} if importlib.util.find_spec("gensim") else {})
+    for name, learn in ways.items():
+        begin = time.perf_counter()
+        tables = learn(texts, options.size)
+        seconds = time.perf_counter() - begin
+        losses = (mean_loss(side, texts.train, tables) for side in (texts.train, texts.validation))
+        print(f"| {name} | {' | '.join(f'{loss:.3f}' for loss in losses)} | {seconds:.1f} |")
+
+
+def ours(texts: EncodedTexts, size: int) -> Tables:
+    """Learn as a sweep does."""
+    return learn_vectors(texts.train, vocabulary_size=texts.vectorizer.vocabulary_size, size=size)
+
+
+def gensim(texts: EncodedTexts, size: int) -> Tables:
+    """Learn by gensim, with the same window, eight readings, one thread."""
+    from gensim.models import Word2Vec
+
+    ids = texts.train
+    sentences = [
+        ids.values[begin:end].tolist()
+        for begin, end in zip(ids.offsets[:-1], ids.offsets[1:], strict=True)
+    ]
+    model = Word2Vec(
+        sentences, vector_size=size, window=8, min_count=1, sg=1, epochs=8, seed=0, workers=1
+    )
+    tables = np.zeros((2, texts.vectorizer.vocabulary_size, size), np.float32)
+    tables[:, model.wv.index_to_key] = model.wv.vectors, model.syn1neg
+    return tables[0], tables[1]
+
+
+def mean_loss(ids: Ids, train: Ids, tables: Tables) -> float:
+    """Give the mean over neighbours of 400 texts, against negatives as training draws them."""
+    words, contexts = tables
+    generator = np.random.default_rng(1)
+    drawn = np.cumsum(np.bincount(train.values, minlength=len(words)) ** 0.75)
+    total = neighbours = 0.0
+    for row in generator.permutation(len(ids))[:TEXTS]:
+        text = ids.values[ids.offsets[row] : ids.offsets[row + 1]]
+        distance = abs(np.subtract.outer(np.arange(len(text)), np.arange(len(text))))
+        weights = np.clip(9 - distance, 0, None) / 8 * (distance > 0)
+        negatives = np.searchsorted(drawn[:-1], generator.random(NEGATIVES) * drawn[-1])
+        total += (weights * softplus(-words[text] @ contexts[text].T)).sum()
+        repelled = softplus(words[text] @ contexts[negatives].T).mean(axis=1)
+        total += 5 * (weights.sum(axis=1) * repelled).sum()
+        neighbours += weights.sum()
+    return total / neighbours
+
+
+def softplus(values: np.ndarray) -> np.ndarray:
+    """Give `-log sigmoid(-x)`, without overflow."""
+    return np.logaddexp(0, values)
+
+
+if __name__ == "__main__":
+    main()
