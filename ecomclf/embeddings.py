@@ -38,10 +38,8 @@ def learned_vectors(ids: Ids, *, vocabulary_size: int, size: int) -> np.ndarray:
 
     """
     learned = min(size, MOST_LEARNED)
-    code, settings = (
-        Path(skipgram.__file__).read_bytes(),
-        f"{vocabulary_size} {learned} {_DEVIATION}",
-    )
+    code = Path(skipgram.__file__).read_bytes()
+    settings = f"{vocabulary_size} {learned} {_DEVIATION}"
     vectors = _made_once(
         f"word2vec-{digest_of([code, ids.values.tobytes(), ids.offsets.tobytes(), settings])}",
         lambda: word2vec(ids, vocabulary_size=vocabulary_size, size=learned),

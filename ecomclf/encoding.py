@@ -79,8 +79,8 @@ def encode_ahead(split: Split, config: Config) -> None:
     """Make what many trials of a sweep will share before they ask for it.
 
     That is the texts as ids, and vectors learned from them in each size that trials choose from:
-    the workers that want those of one size wait for it, and a core would idle. Of a range nobody
-    knows the sizes, but the larger ones share what is learned.
+    the workers that want those of one size wait for it, and a core would idle. Which sizes of
+    a range will be drawn nobody knows, but the larger ones share what is learned.
     """
     space = config.sweep.space
     if any(key.startswith("text.") for key in space):

@@ -19,17 +19,20 @@ _WINDOW = 8
 _NEGATIVES = 5
 # Words are drawn as negatives by this power of their number.
 _POWER = 0.75
-# A word that is a larger share of all is left out at random.
+# A word that is more than 2.6 times this share of all is left out at random.
 _FREQUENT = 1e-3
-_MOST_EPOCHS = 5
-# Larger texts are read less often, once at least.
+# As many words are read in all, small texts so often at most and large ones once at least.
 _WORDS_READ = 4_000_000
+_MOST_EPOCHS = 20
 
 _RATE = 0.4
 _LAST_RATE = 0.05 * _RATE
 # What counts as learned before the first step: rare words shall stay small.
-_BEFORE = 20.0
-_WORDS_A_STEP = 4096
+_LEARNED_BEFORE = 20.0
+# Small texts are read in smaller steps: few steps teach little, whatever they read.
+_MOST_WORDS_A_STEP = 4096
+_LEAST_WORDS_A_STEP = 512
+_STEPS_A_READING = 160
 _NEGATIVES_A_BLOCK = 16
 # Words whose neighbours are looked up together: half of what is looked up are neighbours.
 _BLOCK = 2 * _WINDOW
@@ -48,10 +51,10 @@ def learn_vectors(
     A neighbour `d` places away counts `(9 - d) / 8` times, up to 8 places within the same text.
 
     Args:
-        ids: texts with at least one word.
+        ids: texts, not all of them empty.
         vocabulary_size: number of ids.
         size: numbers a word.
-        seed: of the order of texts, of what is left out, and of the negatives.
+        seed: of the first vectors, the order of texts, what is left out, and the negatives.
 
     Returns:
         Two tables float32 [vocabulary_size, size]; ids that do not occur keep what they begin with,
@@ -76,6 +79,7 @@ def learn_vectors(
                     continue
                 words, texts = words[some], texts[some]
                 draws = generator.random((-(-len(words) // _BLOCK), _NEGATIVES_A_BLOCK))
+                # The last id takes what is left.
                 negatives = np.searchsorted(drawn[:-1], draws * drawn[-1], side="right")
                 rate = max(_LAST_RATE, _RATE * (1 - (epoch + done) / epochs))
                 _step(words, texts, negatives, centres, contexts, rate)
@@ -87,7 +91,7 @@ class _Table:
 
     def __init__(self, vectors: np.ndarray) -> None:
         self.vectors = vectors.astype(np.float32)
-        self._learned = np.full((len(vectors), 1), _BEFORE, np.float32)
+        self._learned = np.full((len(vectors), 1), _LEARNED_BEFORE, np.float32)
 
     def learn(self, words: np.ndarray, gradients: np.ndarray, rate: float) -> None:
         """Move vectors against gradients; a word may stand in several rows, and has their sum.
@@ -95,7 +99,7 @@ class _Table:
         Args:
             words: int [rows].
             gradients: float32 [rows, size].
-            rate: length of the first step.
+            rate: factor of the step, before it is divided by what a word has learned.
 
         """
         rows, places = np.unique(words, return_inverse=True)
@@ -116,7 +120,8 @@ def _batches(
     """
     order = generator.permutation(len(ids))
     ends = np.cumsum(ids.lengths[order])
-    cuts = np.searchsorted(ends, np.arange(_WORDS_A_STEP, ends[-1], _WORDS_A_STEP))
+    step = int(np.clip(ends[-1] // _STEPS_A_READING, _LEAST_WORDS_A_STEP, _MOST_WORDS_A_STEP))
+    cuts = np.searchsorted(ends, np.arange(step, ends[-1], step))
     for begin, end in zip([0, *cuts], [*cuts, len(order)], strict=True):
         batch = ids.take(order[begin:end])
         yield begin / len(order), batch.values, np.repeat(np.arange(len(batch)), batch.lengths)
@@ -148,9 +153,9 @@ def find_gradients(
 ) -> tuple[Gradients, tuple[Gradients, Gradients]]:
     """Give the gradients of what is to become small for words and their neighbours.
 
-    That is, over all words i, the sum of `w_ij -log sigmoid(centre_i context_j)` of its neighbours
-    j, and of `-log sigmoid(-centre_i context_n)` of the negatives n, these together counting five
-    times as much as its neighbours do.
+    That is, over all words i, the sum of `-w_ij log sigmoid(centre_i · context_j)` of its
+    neighbours j, and of `-log sigmoid(-centre_i · context_n)` of the negatives n, these together
+    counting five times as much as its neighbours do.
 
     Args:
         words: int [words], one behind the other.
@@ -181,18 +186,20 @@ def find_gradients(
     weights = by_distance.astype(np.float32) * together
     repelled = weights.sum(axis=2, keepdims=True) * np.float32(_NEGATIVES / negatives.shape[1])
 
-    of_centre, of_near, of_negatives = centres[centre], contexts[near], contexts[negatives]
-    pull = -weights * _sigmoid(-of_centre @ of_near.transpose(0, 2, 1))
-    push = repelled * _sigmoid(of_centre @ of_negatives.transpose(0, 2, 1))
+    # Slopes of the loss by each product: [blocks, 16, 32] and [blocks, 16, negatives].
+    centre_vectors, near_vectors = centres[centre], contexts[near]
+    negative_vectors = contexts[negatives]
+    pull = -weights * _sigmoid(-centre_vectors @ near_vectors.transpose(0, 2, 1))
+    push = repelled * _sigmoid(centre_vectors @ negative_vectors.transpose(0, 2, 1))
 
     def rows(gradients: np.ndarray) -> np.ndarray:
         return gradients.reshape(-1, gradients.shape[-1])
 
     return (
-        (centre.ravel(), rows(pull @ of_near + push @ of_negatives)),
+        (centre.ravel(), rows(pull @ near_vectors + push @ negative_vectors)),
         (
-            (near.ravel(), rows(pull.transpose(0, 2, 1) @ of_centre)),
-            (negatives.ravel(), rows(push.transpose(0, 2, 1) @ of_centre)),
+            (near.ravel(), rows(pull.transpose(0, 2, 1) @ centre_vectors)),
+            (negatives.ravel(), rows(push.transpose(0, 2, 1) @ centre_vectors)),
         ),
     )
 

@@ -7,7 +7,7 @@ import contextlib
 import threading
 import traceback
 from collections.abc import Callable, Collection, Mapping
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -230,12 +230,16 @@ def _run(
     # Beside the trials: all this takes a while, and the parent has nothing else to do. Should the
     # first fail, so will the trials that need it, and say why.
     split = sweep.split
-    _begin(lambda: encode_ahead(split, sweep.config))
+    ahead = _begin(lambda: encode_ahead(split, sweep.config))
     trials = _Trials(sweep, study, tracking, parent, console)
+    missing = sweep.trials - studies.counted(study)
 
     def fit_linear() -> tuple[dict[str, Baseline], pd.DataFrame]:
-        # It takes a core from the trials, and the first result is waited for most.
-        trials.one_has_ended.wait()
+        # It takes a core from the trials, and the first result is waited for most. With a trial for
+        # each worker there would be nothing left to do beside it.
+        wait([ahead])
+        if missing > sweep.workers:
+            trials.one_has_ended.wait()
         monitor = sweep.config.train.monitor
         return fit_baselines(split, monitor), label_suspects(split.train, split.classes)
 
@@ -334,7 +338,7 @@ class _Trials:
         self._announced: dict[TrialTask, int | None] = {}
         self._false_starts = 0
         self._unsettled = False
-        # Set at the latest when all have.
+        # Set when there are none to run, too.
         self.one_has_ended = threading.Event()
         self._display = SweepDisplay(
             console,

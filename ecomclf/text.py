@@ -146,7 +146,8 @@ class Ids:
         """Give some texts, in the order of `rows`."""
         texts = [self.values[self.offsets[row] : self.offsets[row + 1]] for row in rows]
         values = np.concatenate(texts) if texts else self.values[:0]
-        return Ids(values, np.concatenate([[0], np.cumsum(self.lengths[rows])]))
+        lengths = self.offsets[rows + 1] - self.offsets[rows]
+        return Ids(values, np.concatenate([[0], np.cumsum(lengths)]))
 
     def padded(self, rows: np.ndarray) -> np.ndarray:
         """Give some texts as one array, padded with 0 to the longest of them.

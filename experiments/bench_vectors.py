@@ -1,6 +1,6 @@
 """Learning word2vec vectors of the training texts: seconds, and how much is learned in them.
 
-    python experiments/bench_vectors.py --data ROWS.csv [--size 64]
+    python experiments/bench_vectors.py --config CONFIG [--set KEY=VALUE …] [--size 64]
 
 What is learned is told by the mean of what is to become small: a neighbour's term, and those of its
 five negatives; 4.16 where nothing is. gensim is compared where it is installed.
@@ -20,8 +20,9 @@ from ecomclf.skipgram import learn_vectors
 from ecomclf.split import split_rows
 from ecomclf.text import Ids
 
-CONFIG = Path(__file__).parent.parent / "configs" / "ecommerce.yaml"
 TEXTS, NEGATIVES = 400, 200
+# As in `skipgram`.
+WINDOW, WEIGHT_OF_NEGATIVES, POWER = 8, 5, 0.75
 
 Tables = tuple[np.ndarray, np.ndarray]
 
@@ -29,10 +30,11 @@ Tables = tuple[np.ndarray, np.ndarray]
 def main() -> None:
     """Learn by each way, print a table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--config", type=Path, required=True)
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
     parser.add_argument("--size", type=int, default=64)
     options = parser.parse_args()
-    config = load_config(CONFIG, [f"data.source={options.data}"])
+    config = load_config(options.config, options.set)
     dataset, _ = load(config.data)
     texts = encode_texts(split_rows(dataset, config.data), config.text)
     print(f"{len(texts.train)} texts of {len(texts.train.values)} words")
@@ -62,7 +64,7 @@ def gensim(texts: EncodedTexts, size: int) -> Tables:
         for begin, end in zip(ids.offsets[:-1], ids.offsets[1:], strict=True)
     ]
     model = Word2Vec(
-        sentences, vector_size=size, window=8, min_count=1, sg=1, epochs=8, seed=0, workers=1
+        sentences, vector_size=size, window=WINDOW, min_count=1, sg=1, epochs=8, seed=0, workers=1
     )
     tables = np.zeros((2, texts.vectorizer.vocabulary_size, size), np.float32)
     tables[:, model.wv.index_to_key] = model.wv.vectors, model.syn1neg
@@ -73,16 +75,18 @@ def mean_loss(ids: Ids, train: Ids, tables: Tables) -> float:
     """Give the mean over neighbours of 400 texts, against negatives as training draws them."""
     words, contexts = tables
     generator = np.random.default_rng(1)
-    drawn = np.cumsum(np.bincount(train.values, minlength=len(words)) ** 0.75)
+    drawn = np.cumsum(np.bincount(train.values, minlength=len(words)) ** POWER)
     total = neighbours = 0.0
     for row in generator.permutation(len(ids))[:TEXTS]:
         text = ids.values[ids.offsets[row] : ids.offsets[row + 1]]
         distance = abs(np.subtract.outer(np.arange(len(text)), np.arange(len(text))))
-        weights = np.clip(9 - distance, 0, None) / 8 * (distance > 0)
-        negatives = np.searchsorted(drawn[:-1], generator.random(NEGATIVES) * drawn[-1])
+        weights = np.clip(WINDOW + 1 - distance, 0, None) / WINDOW * (distance > 0)
+        negatives = np.searchsorted(
+            drawn[:-1], generator.random(NEGATIVES) * drawn[-1], side="right"
+        )
         total += (weights * softplus(-words[text] @ contexts[text].T)).sum()
         repelled = softplus(words[text] @ contexts[negatives].T).mean(axis=1)
-        total += 5 * (weights.sum(axis=1) * repelled).sum()
+        total += WEIGHT_OF_NEGATIVES * (weights.sum(axis=1) * repelled).sum()
         neighbours += weights.sum()
     return total / neighbours
 

@@ -86,8 +86,8 @@ def test_the_command_line_loads_nothing_heavy() -> None:
     assert find_loaded("import ecomclf.cli", heavy) == []
 
 
-def test_a_sweep_starts_without_what_it_needs_later() -> None:
-    """The first batch waits for what is imported; baselines, figures and reports come after it."""
+def test_the_parent_of_a_sweep_starts_without_what_it_needs_later() -> None:
+    """Its workers wait for it; baselines, figures and reports come after their first batch."""
     later = ("sklearn", "matplotlib")
     assert find_loaded("import ecomclf.sweep, ecomclf.worker", (*later, "mlflow")) == ["mlflow"]
 

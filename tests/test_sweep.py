@@ -71,6 +71,20 @@ def runs(role: str) -> list[Run]:
     )
 
 
+@pytest.fixture
+def ended_before_baselines(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Give how many trials had ended whenever a sweep began to fit its baselines."""
+    ended = []
+    fit = sweeps.fit_baselines
+
+    def note_and_fit(*rest: Any) -> Any:
+        ended.append(sum(run.info.status != "RUNNING" for run in runs("trial")))
+        return fit(*rest)
+
+    monkeypatch.setattr(sweeps, "fit_baselines", note_and_fit)
+    return ended
+
+
 def artifacts(run: Run) -> set[str]:
     """Give the names at the top of a run's artifacts."""
     return {file.path for file in mlflow.MlflowClient().list_artifacts(run.info.run_id)}
@@ -114,13 +128,17 @@ def check_judgement(parent: Run) -> None:
     assert read_artifact(parent, "winner.json")["threshold"] <= 1
 
 
-def test_a_sweep_records_its_trials_its_winner_and_one_version(tiny: Path) -> None:
+def test_a_sweep_records_its_trials_its_winner_and_one_version(
+    tiny: Path, ended_before_baselines: list[int]
+) -> None:
     """Runs, metrics, artifacts, winner and registered version are as the contract names them.
 
     The same command again changes nothing; a higher total continues the study.
     """
     sweep = planned(load_config(tiny, ["sweep.keep_models=1"]), trials=2)
     output = run(sweep)
+    # A trial for each worker: there would be nothing left to do beside them.
+    assert ended_before_baselines == [0]
     (parent,) = runs("sweep")
     trials = runs("trial")
     study = open_study(sweep)
@@ -203,8 +221,13 @@ def test_a_sweep_records_its_trials_its_winner_and_one_version(tiny: Path) -> No
     assert len(versions) == (1 if same_winner else 2)
 
 
-def test_pruned_failed_and_finished_trials_are_told_apart(tiny: Path) -> None:
-    """A hopeless trial is KILLED with the reason, a diverging one FAILED; the sweep goes on."""
+def test_pruned_failed_and_finished_trials_are_told_apart(
+    tiny: Path, ended_before_baselines: list[int]
+) -> None:
+    """A hopeless trial is KILLED with the reason, a diverging one FAILED; the sweep goes on.
+
+    Baselines take no core from the first trial.
+    """
     space = "sweep.space.train.learning_rate={type: choice, values: [0.02, 0.0000001, 1.0e+38]}"
     config = load_config(
         tiny,
@@ -218,6 +241,7 @@ def test_pruned_failed_and_finished_trials_are_told_apart(tiny: Path) -> None:
     dataset_sweep = planned(config, trials=3)
     run(sweeps.Sweep(**{**vars(dataset_sweep), "workers": 1}))
 
+    assert ended_before_baselines in ([1], [2], [3])
     for trial in runs("trial"):
         assert "tensorboard" in artifacts(trial)
     finished, pruned, failed = sorted(
