@@ -15,7 +15,6 @@ import numpy as np
 from ecomclf import skipgram
 from ecomclf.cache import digest_of, made_once
 from ecomclf.errors import RequestError
-from ecomclf.skipgram import learn_vectors
 from ecomclf.text import PADDING_ID, Ids
 
 _FILE = "vectors.npy"
@@ -100,7 +99,7 @@ def require_vectors(sources: Iterable[str], sizes: Collection[int]) -> None:
 
 
 def word2vec(ids: Ids, *, vocabulary_size: int, size: int) -> np.ndarray:
-    """Learn vectors of the ids of texts, centred and scaled.
+    """Learn skip-gram vectors of the ids of texts, centred and scaled; see `skipgram`.
 
     Ids that do not occur, padding among them, start as zeros.
 
@@ -112,7 +111,7 @@ def word2vec(ids: Ids, *, vocabulary_size: int, size: int) -> np.ndarray:
     words = np.unique(ids.values)
     if len(words) < 2:
         return embeddings
-    learned, _ = learn_vectors(ids, vocabulary_size=vocabulary_size, size=size)
+    learned, _ = skipgram.learn_vectors(ids, vocabulary_size=vocabulary_size, size=size)
     vectors = learned[words] - learned[words].mean(axis=0)
     embeddings[words] = vectors * (_DEVIATION / vectors.std())
     return embeddings
