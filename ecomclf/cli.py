@@ -78,19 +78,21 @@ def sweep(
     from ecomclf.engine import LocalWorkers
     from ecomclf.startup import (
         count_cores,
+        keep_memory,
         keep_out_of_home,
         quiet_mlflow,
         require_backend,
         warm_up,
     )
 
-    require_backend(repeats=bool(again))
+    backend = require_backend(repeats=bool(again))
+    keep_memory()
     # Before there are workers: the temporary folder that they have ends with them.
     keep_out_of_home()
     cores = count_cores()
     count = min(processes or loaded.sweep.workers or cores, total or loaded.sweep.trials)
     modules = ("ecomclf.trial", "ecomclf.worker")
-    warm = functools.partial(warm_up, max(1, cores // count), modules)
+    warm = functools.partial(warm_up, backend, max(1, cores // count), modules)
     pool: LocalWorkers[WorkerContext, TrialTask] = LocalWorkers(
         warm, count=count, tasks_per_worker=loaded.sweep.trials_per_worker
     )
@@ -128,11 +130,11 @@ def train(config: ConfigPath, overrides: Overrides = None) -> None:
     from ecomclf.text import Cleaner
 
     quiet_mlflow()
-    require_backend()
+    backend = require_backend()
     Cleaner(loaded.text.steps)
     require_vectors((loaded.model.embeddings,), (loaded.model.embedding_dim,))
     split, report = _load_data(loaded)
-    start_tensorflow(training=True)
+    start_tensorflow(backend=backend)
     from ecomclf.trial import run_alone
 
     run_alone(loaded, split, report, Console())

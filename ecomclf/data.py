@@ -176,7 +176,8 @@ def _usable(table: Table, config: DataConfig) -> _Usable:
             "check data.text_columns and data.label_column"
         )
     labels = [label for _, label in complete]
-    words = [normalised_words(text) for text, _ in complete]
+    words_of = {text: normalised_words(text) for text in {text for text, _ in complete}}
+    words = [words_of[text] for text, _ in complete]
     kept, two_labels, ties = _one_row_a_text(words, labels)
     if config.split == "random_rows":
         kept, ties = dict(enumerate(labels)), 0

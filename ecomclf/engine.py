@@ -28,7 +28,6 @@ Task = TypeVar("Task")
 
 # Not forked: TensorFlow does not survive a fork.
 _SPAWN = multiprocessing.get_context("spawn")
-_SECONDS_TO_LEAVE = 5
 
 
 class Emit(Protocol):
@@ -101,7 +100,7 @@ class LocalWorkers(Generic[Context, Task]):
         self.close()
 
     def close(self) -> None:
-        """Kill workers that work, let idle ones leave; what they were told is removed."""
+        """Kill the workers; what they were told is removed."""
         for worker in self._workers:
             worker.end()
         self._workers.clear()
@@ -180,7 +179,6 @@ class _Worker(Generic[Task]):
         self.pipe, theirs = _SPAWN.Pipe()
         self.task: Task | None = None
         self.tasks_left = tasks
-        self._used = False
         self.process: SpawnProcess = _SPAWN.Process(
             target=_work, args=(warm_up, start, theirs), daemon=True
         )
@@ -197,16 +195,13 @@ class _Worker(Generic[Task]):
     def begin(self, task: Task) -> None:
         self.task = task
         self.tasks_left -= 1
-        self._used = True
         # Has it died meanwhile, then receiving from it says so.
         with contextlib.suppress(OSError):
             self.pipe.send(task)
 
     def end(self) -> None:
-        """Let an idle worker leave, kill one that works or may be warming up still."""
+        """Kill the process; an idle one has nothing left to do but take down its libraries."""
         self.pipe.close()
-        if self.task is None and self._used:
-            self.process.join(_SECONDS_TO_LEAVE)
         self.process.kill()
         self.process.join()
 

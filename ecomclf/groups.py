@@ -5,6 +5,7 @@ one is the beginning of the other from 8 words on; and so on transitively.
 """
 
 import hashlib
+import re
 import unicodedata
 from collections.abc import Sequence
 
@@ -19,6 +20,8 @@ SHORTEST_BEGINNING = 8
 # Letters, the marks that belong to them, numbers. Python's own \w takes vowel signs for no part of
 # a word.
 _WORD = regex.compile(r"[\p{L}\p{M}\p{N}]+")
+# The same where there is nothing but ASCII, in lower case; four times as fast.
+_ASCII_WORD = re.compile("[a-z0-9]+")
 _SPACE_TO_DROP = regex.compile(r"(?<!\d) | (?!\d)")
 
 
@@ -28,7 +31,7 @@ def normalised_words(text: str) -> list[str]:
     A text without any letter or digit is its own words, so that "❤" and "!" stay different.
     """
     plain = unicodedata.normalize("NFKC", text).casefold()
-    words: list[str] = _WORD.findall(plain)
+    words: list[str] = (_ASCII_WORD if plain.isascii() else _WORD).findall(plain)
     return words or plain.split()
 
 

@@ -375,7 +375,11 @@ class _Trials:
         # After a death nothing new starts before the lost trial is enqueued again. A trial that has
         # ended and is still announced counts twice for a moment: then the next event asks again.
         missing = self._sweep.trials - studies.counted(self._study) - len(self._announced)
-        if self._unsettled or missing <= 0:
+        if self._unsettled:
+            return None
+        if missing <= 0:
+            # Who asks is idle: a core is free for bringing up what the winner is judged with.
+            start_tensorflow()
             return None
         ordinals = [task.ordinal for task in self._announced]
         task = TrialTask(studies.free_ordinal(self._study, ordinals), self._parent.run_id)

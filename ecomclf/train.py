@@ -61,12 +61,10 @@ def fit(
     model.compile(
         optimizer=keras.optimizers.Adam(_learning_rate(config, len(train))),
         loss="categorical_crossentropy",
-        metrics=[
-            "accuracy",
-            keras.metrics.F1Score(average="macro", name="f1_macro"),
-            keras.metrics.F1Score(average="weighted", name="f1_weighted"),
-        ],
+        metrics=_metrics(model.output_shape[-1]),
     )
+    # A first step that makes variables would be traced a second time, for a second or more.
+    model.optimizer.build(model.trainable_variables)
     stopping = keras.callbacks.EarlyStopping(
         monitor=config.stop_on or config.monitor,
         mode="min" if config.stop_on == "val_loss" else "max",
@@ -99,6 +97,19 @@ def fit(
     epochs = tuple(recorder.epochs)
     kept = stopping.best_epoch + 1 if config.keep == "best" else len(epochs)
     return History(epochs=epochs, kept_epoch=kept)
+
+
+def _metrics(classes: int) -> list[keras.metrics.Metric]:
+    """Give the metrics, their variables made."""
+    f1 = [
+        keras.metrics.F1Score(average=average, name=f"f1_{average}")
+        for average in ("macro", "weighted")
+    ]
+    for metric in f1:
+        nothing = keras.ops.zeros((1, classes))
+        metric.update_state(nothing, nothing)
+        metric.reset_state()
+    return [keras.metrics.CategoricalAccuracy(name="accuracy"), *f1]
 
 
 def _learning_rate(config: TrainConfig, steps_an_epoch: int) -> Any:

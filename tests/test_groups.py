@@ -32,6 +32,7 @@ def group_by_definition(texts: list[list[str]]) -> list[int]:
         ("Red Shoe", ["red", "shoe"]),
         ("  red\tshoe\n", ["red", "shoe"]),
         ("red-shoe, (RED_shoe)!", ["red", "shoe", "red", "shoe"]),
+        ("red-shoe, (RED_shoe)\u2026", ["red", "shoe", "red", "shoe"]),
         ("Größe STRASSE Straße", ["grösse", "strasse", "strasse"]),
         ("cafe\u0301 caf\u00e9", ["caf\u00e9", "caf\u00e9"]),
         ("\uff21\uff22\uff23 \ufb01t", ["abc", "fit"]),

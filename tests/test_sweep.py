@@ -53,7 +53,7 @@ def planned(
 def run(sweep: sweeps.Sweep) -> str:
     """Run a sweep and give what it printed."""
     output = io.StringIO()
-    warm = functools.partial(warm_up, 1, ("ecomclf.trial", "ecomclf.worker"))
+    warm = functools.partial(warm_up, "tensorflow", 1, ("ecomclf.trial", "ecomclf.worker"))
     workers: sweeps.Workers = LocalWorkers(warm, count=sweep.workers, tasks_per_worker=8)
     with workers:
         sweeps.run_sweep(sweep, workers, Console(file=output))

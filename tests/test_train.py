@@ -173,3 +173,17 @@ def test_a_loss_that_is_no_number_ends_the_training(tmp_path: Path) -> None:
     """A diverging training says so, with the learning rate, instead of going on."""
     with pytest.raises(TrainingDivergedError, match=r"epoch 1; lower train\.learning_rate"):
         train(tmp_path, learning_rate=1e38, schedule="cosine")
+
+
+def test_a_step_is_traced_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Variables that the first step made would have Keras trace it again."""
+    traced = []
+
+    def step(self: keras.Model, data: object) -> object:
+        traced.append(self)
+        return taught(self, data)
+
+    taught = keras.Model.train_step
+    monkeypatch.setattr(keras.Model, "train_step", step)
+    train(tmp_path, epochs=1)
+    assert len(traced) == 1

@@ -1,0 +1,42 @@
+"""What processes are given before they start."""
+
+import os
+import resource
+import subprocess
+import sys
+
+import pytest
+
+from ecomclf.startup import keep_memory
+
+# Frees 8 MiB and asks for them again, as a step of training does; prints the pages it was given.
+AGAIN_AND_AGAIN = """
+import resource
+def step():
+    for _ in range(4):
+        bytearray(8 << 20)
+step()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(10):
+    step()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="for the GNU C library")
+def test_what_is_freed_is_not_fetched_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Processes begun after the call keep their memory; a user's own setting stays."""
+
+    def pages() -> int:
+        done = subprocess.run(
+            [sys.executable, "-c", AGAIN_AND_AGAIN], capture_output=True, text=True, check=True
+        )
+        return int(done.stdout)
+
+    monkeypatch.setenv("GLIBC_TUNABLES", "glibc.malloc.mmap_threshold=4194304")
+    keep_memory()
+    assert pages() > 10 * (8 << 20) / resource.getpagesize()
+    monkeypatch.delenv("GLIBC_TUNABLES")
+    keep_memory()
+    assert "GLIBC_TUNABLES" in os.environ
+    assert pages() < 100
