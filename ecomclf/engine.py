@@ -79,11 +79,12 @@ Event = Message[Task] | Finished[Task] | Failed[Task] | Died[Task]
 class LocalWorkers(Generic[Context, Task]):
     """Processes on this machine; leaving the `with` block kills those that still work.
 
-    Their temporary files lie in a folder that is removed with it.
+    Their temporary files lie in a folder that is removed with it. The last starts when there are
+    tasks: until then the parent has something to do as well, and others wait for that.
     """
 
     def __init__(self, warm_up: Callable[[], object], *, count: int, tasks_per_worker: int) -> None:
-        """Remember what every worker calls first; entering the `with` block starts them."""
+        """Remember what every worker calls first; entering the `with` block starts all but one."""
         self._warm_up = warm_up
         self._count = count
         self._tasks_per_worker = tasks_per_worker
@@ -92,7 +93,7 @@ class LocalWorkers(Generic[Context, Task]):
         self._workers: list[_Worker[Task]] = []
 
     def __enter__(self) -> Self:
-        for _ in range(self._count):
+        for _ in range(max(1, self._count - 1)):
             self._add()
         return self
 
