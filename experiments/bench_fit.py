@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-BATCHES = (64, 128, 256)
+BATCHES = (64, 128, 256, 512)
 UNITS, SIZE = 64, 64
 
 
