@@ -372,12 +372,13 @@ class _Trials:
         self.one_has_ended.set()
 
     def _next_task(self) -> TrialTask | None:
-        # After a death nothing new starts before the lost trial is enqueued again. A trial that has
-        # ended and is still announced counts twice for a moment: then the next event asks again.
-        missing = self._sweep.trials - studies.counted(self._study) - len(self._announced)
+        # After a death nothing new starts before the lost trial is enqueued again.
         if self._unsettled:
             return None
-        if missing <= 0:
+        done = studies.counted_trials(self._study)
+        # A trial may have ended whose worker has not said so yet.
+        working = [trial for trial in self._announced.values() if trial not in done]
+        if len(done) + len(working) >= self._sweep.trials:
             # Who asks is idle: a core is free for bringing up what the winner is judged with.
             start_tensorflow()
             return None
