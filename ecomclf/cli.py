@@ -78,6 +78,7 @@ def sweep(
     from ecomclf.engine import LocalWorkers
     from ecomclf.startup import (
         count_cores,
+        importing,
         keep_memory,
         keep_out_of_home,
         quiet_mlflow,
@@ -98,9 +99,10 @@ def sweep(
     )
     # Workers start while this process imports what it needs itself, and reads the data.
     with pool:
-        from rich.console import Console
+        with importing():
+            from rich.console import Console
 
-        from ecomclf import sweep as sweeps
+            from ecomclf import sweep as sweeps
 
         quiet_mlflow()
         sweeps.require_searchable(loaded, study=study or None, storage=storage or None)

@@ -22,7 +22,6 @@ SHORTEST_BEGINNING = 8
 _WORD = regex.compile(r"[\p{L}\p{M}\p{N}]+")
 # The same where there is nothing but ASCII, in lower case; four times as fast.
 _ASCII_WORD = re.compile("[a-z0-9]+")
-_SPACE_TO_DROP = regex.compile(r"(?<!\d) | (?!\d)")
 
 
 def normalised_words(text: str) -> list[str]:
@@ -41,7 +40,14 @@ def text_key(words: Sequence[str]) -> str:
     Words are joined without spaces, since "girl s" and "girls" are one text from two exports; two
     numbers are kept apart, since "1 2 pack" is not "12 pack".
     """
-    return str(_SPACE_TO_DROP.sub("", " ".join(words)))
+    parts: list[str] = []
+    after_digit = False
+    for word in words:
+        if after_digit and word[0].isdecimal():
+            parts.append(" ")
+        parts.append(word)
+        after_digit = word[-1].isdecimal()
+    return "".join(parts)
 
 
 def group_keys(texts: Sequence[str]) -> np.ndarray:

@@ -1,6 +1,7 @@
 """Brings TensorFlow and Keras up: backend, threads, none of their start-up noise."""
 
 import contextlib
+import gc
 import importlib.util
 import logging
 import os
@@ -58,6 +59,23 @@ def keep_memory() -> None:
     os.environ.setdefault(_TUNABLES, ":".join(f"glibc.malloc.{option}" for option in options))
 
 
+@contextlib.contextmanager
+def importing() -> Iterator[None]:
+    """Look for no garbage meanwhile, and afterwards never again among what is there.
+
+    Python looks through all it has whenever that has grown by a quarter. While libraries are
+    imported this finds nothing, and takes a third of the time.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.freeze()
+            gc.enable()
+
+
 def start_tensorflow(threads: int | None = None, *, backend: str = "tensorflow") -> None:
     """Import TensorFlow and let it look at its devices; call before the first import of Keras.
 
@@ -77,7 +95,7 @@ def start_tensorflow(threads: int | None = None, *, backend: str = "tensorflow")
         torch.set_num_threads(threads)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     keep_out_of_home()
-    with _quiet_stderr():
+    with importing(), _quiet_stderr():
         import tensorflow as tf
 
         # Where TensorFlow is up already its threads stay as they are.
@@ -98,10 +116,11 @@ def warm_up(backend: str, threads: int, modules: Sequence[str]) -> None:
         modules: to import; given by name, since importing them is what takes the time.
 
     """
-    start_tensorflow(threads, backend=backend)
-    quiet_mlflow()
-    for module in modules:
-        importlib.import_module(module)
+    with importing():
+        start_tensorflow(threads, backend=backend)
+        quiet_mlflow()
+        for module in modules:
+            importlib.import_module(module)
 
 
 def keep_out_of_home() -> None:

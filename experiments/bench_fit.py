@@ -5,7 +5,7 @@
 One architecture on both sides (embedding 64, BiLSTM 64, last states). The loop pads every text to
 250 tokens and masks the padding, with TensorFlow's own choice of threads; ours has batches of like
 length and no mask, and keeps its memory as the workers of a sweep do. An epoch of all training
-texts is timed, since batches of like length differ, and a second one, since the first still asks for
+texts is timed, since batches of like length differ, and the second, since the first still asks for
 memory. Each side has a process of its own with all cores, in turns; medians of the rounds.
 """
 

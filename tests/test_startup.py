@@ -1,5 +1,6 @@
 """What processes are given before they start."""
 
+import gc
 import os
 import resource
 import subprocess
@@ -7,7 +8,7 @@ import sys
 
 import pytest
 
-from ecomclf.startup import keep_memory
+from ecomclf.startup import importing, keep_memory
 
 # Frees 8 MiB and asks for them again, as a step of training does; prints the pages it was given.
 AGAIN_AND_AGAIN = """
@@ -40,3 +41,25 @@ def test_what_is_freed_is_not_fetched_again(monkeypatch: pytest.MonkeyPatch) -> 
     keep_memory()
     assert "GLIBC_TUNABLES" in os.environ
     assert pages() < 100
+
+
+def test_no_garbage_is_looked_for_while_importing() -> None:
+    """What is there afterwards is left out for good; who looks for none himself still does not."""
+    assert gc.isenabled()
+    before = gc.get_stats()[0]["collections"]
+    try:
+        with importing():
+            kept = [[number] for number in range(100_000)]
+            with importing():
+                pass
+            assert not gc.isenabled()
+        assert gc.get_stats()[0]["collections"] == before
+        assert gc.isenabled()
+        assert gc.get_freeze_count() > len(kept)
+        gc.disable()
+        with importing():
+            pass
+        assert not gc.isenabled()
+    finally:
+        gc.unfreeze()
+        gc.enable()
