@@ -21,6 +21,9 @@ def with_temperature(probabilities: np.ndarray, temperature: float) -> np.ndarra
 def fit_temperature(labels: np.ndarray, probabilities: np.ndarray) -> float:
     """Find the temperature of least cross-entropy (Guo et al., 2017, arXiv:1706.04599).
 
+    Where every row is right there is none: the lower, the better. Such rows say nothing of how sure
+    to be, and it is 1.
+
     Args:
         labels: int32 [rows], of validation rows.
         probabilities: float [rows, classes].
@@ -28,6 +31,8 @@ def fit_temperature(labels: np.ndarray, probabilities: np.ndarray) -> float:
     """
     from scipy.optimize import minimize_scalar
 
+    if (probabilities.argmax(axis=1) == labels).all():
+        return 1.0
     found = minimize_scalar(
         lambda log: cross_entropy(labels, with_temperature(probabilities, np.exp(log))),
         bounds=_LOG_TEMPERATURE,

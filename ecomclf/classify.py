@@ -25,6 +25,7 @@ ANSWERS = ("label", "confidence", "needs_review")
 # Rows may be texts of a megabyte each: a chunk is bounded in bytes too.
 _CHUNK_BYTES = 8 * 2**20
 _LINE_END = b"\r\n"
+_OTHER_SEPARATORS = ";\t|"
 
 
 class Predictor(Protocol):
@@ -250,6 +251,11 @@ def _text_positions(
     names: list[str], columns: Columns, classifier: Predictor, source: Path
 ) -> list[int]:
     """Choose the columns of the text; without a header the names are positions."""
+    if not columns.text and len(names) == 1 and {*names[0]} & {*_OTHER_SEPARATORS}:
+        raise DataError(
+            f"{source} has one column, {names[0]!r}; cells must be parted by commas: convert the "
+            "file, or name the column with --text-column"
+        )
     own = classifier.text_columns if columns.header else ()
     guesses = (own, ("text",), tuple(names) if len(names) == 1 else ())
     wanted = columns.text or next((some for some in guesses if some and {*some} <= {*names}), ())

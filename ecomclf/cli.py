@@ -152,7 +152,7 @@ def show_leaderboard(study: StudyName = "") -> None:
     from ecomclf.tracking import connect
 
     quiet_mlflow()
-    print_leaderboard(connect("ecomclf"), study or None, Console())
+    print_leaderboard(connect("ecomclf"), Console(), study or None)
 
 
 @app.command()
@@ -370,7 +370,8 @@ def _load_data(config: "Config") -> "tuple[Split, DataReport]":
     dataset, report = load(config.data)
     print(report.as_text(), flush=True)
     for wanted in config.candidates("train.resample"):
-        require_classes(dataset.classes, wanted)
+        checked = config.with_values({"train.resample": wanted})
+        require_classes(dataset.classes, checked.train.resample)
     parted = split_rows(dataset, config.data)
     sides = ("train", "validation", "test")
     rows = ", ".join(f"{len(getattr(parted, side)):,} {side}" for side in sides)

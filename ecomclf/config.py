@@ -4,6 +4,7 @@ A config is never changed after loading: `with_values` gives a new, checked one.
 """
 
 import difflib
+import itertools
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -254,6 +255,15 @@ def _check_space(config: Config) -> None:
                 config.with_values({key: value})
             except ConfigError as error:
                 raise ConfigError(f"sweep.space: the value {value!r} is refused: {error}") from None
+    # What a transformer takes of one depends on the other.
+    if "transformer" in config.candidates("model.encoder"):
+        keys = ("model.encoder", "model.units", "model.heads")
+        sizes = itertools.product(*(config.candidates(key) for key in keys[1:]))
+        for units, heads in sizes:
+            try:
+                config.with_values(dict(zip(keys, ("transformer", units, heads), strict=True)))
+            except ConfigError as error:
+                raise ConfigError(f"sweep.space: values refused together: {error}") from None
     for guess in config.sweep.first:
         for key, value in guess.items():
             if key not in config.sweep.space:

@@ -127,7 +127,8 @@ def load(config: DataConfig) -> tuple[Dataset, DataReport]:
         DownloadError: the public file is not there and could not be fetched.
 
     """
-    table, test_table = read_table(config), read_test_table(config)
+    table = read_table(config)
+    test_table = read_test_table(config, header=table.header is not None)
     rows = _usable(table, config)
     if test_table is None:
         test = _Usable([], [], [], {}, 0)

@@ -28,7 +28,8 @@ _ABOUT = {
     _CONFIG: "the config of the best trial; text.steps is the cleaning",
     _ENSEMBLE: "what is averaged: the trials' networks, and the share of the wide path",
     _WEIGHTS: "weights of the network (ids -> probabilities); load_weights into this package's "
-    "ensemble.rebuild(text of ensemble.json, vocabulary_size={size}, classes={classes})",
+    "ensemble.rebuild(text of ensemble.json, vocabulary_size={vocabulary_size}, "
+    "classes={classes}, max_length={max_length})",
     _H5: 'the network in the old format; keras.models.load_model("model.h5", compile=False)',
     "tokenizer.json": "word -> id; tf.keras.preprocessing.text.tokenizer_from_json",
     "label_encoder.json": "the names of the classes, in the order of the probabilities",
@@ -101,12 +102,10 @@ def _write_json(path: Path, value: object) -> None:
 
 def _write_network(classifier: Classifier, part: Path) -> None:
     """Write the network in the older ways, each kept only if it gives the network back."""
-    size, classes = classifier.vectorizer.vocabulary_size, len(classifier.classes)
 
     def rebuilt() -> Any:
         description = (part / _ENSEMBLE).read_text(encoding="utf-8")
-        length = classifier.vectorizer.max_length
-        return rebuild(description, vocabulary_size=size, classes=classes, max_length=length)
+        return rebuild(description, **_sizes(classifier))
 
     def write_weights(weights: Path) -> None:
         # The file goes by the order of layers, which is another one once a network was loaded.
@@ -126,7 +125,8 @@ def _write_network(classifier: Classifier, part: Path) -> None:
     logging.getLogger("absl").setLevel(logging.ERROR)
     network = classifier.network
     # Eight padded texts, of 0 to 7 tokens.
-    ids = np.tril(np.random.default_rng(0).integers(1, size, (8, 8)), -1).astype(np.int32)
+    tokens = np.random.default_rng(0).integers(1, classifier.vectorizer.vocabulary_size, (8, 8))
+    ids = np.tril(tokens, -1).astype(np.int32)
     for path, write, read in (
         (part / _WEIGHTS, write_weights, load_weights),
         (part / _H5, network.save, load),
@@ -199,21 +199,30 @@ def _predictions(classifier: Classifier, texts: Sequence[str]) -> list[dict[str,
     ]
 
 
+def _sizes(classifier: Classifier) -> dict[str, int]:
+    """Give what `rebuild` needs to know besides the make-up."""
+    return {
+        "vocabulary_size": classifier.vectorizer.vocabulary_size,
+        "classes": len(classifier.classes),
+        "max_length": classifier.vectorizer.max_length,
+    }
+
+
 def _readme(classifier: Classifier, part: Path) -> str:
-    size, classes = classifier.vectorizer.vocabulary_size, len(classifier.classes)
+    sizes = _sizes(classifier)
     absent = "not here: Keras would not read this network back from it; take model.keras"
     lines = [
-        f"{name}: {about.format(size=size, classes=classes) if (part / name).exists() else absent}"
+        f"{name}: {about.format(**sizes) if (part / name).exists() else absent}"
         for name, about in _ABOUT.items()
     ]
     steps = ", ".join(classifier.cleaner.steps) or "none"
-    length, filled = classifier.vectorizer.max_length, classifier.cleaner.fill_missing
+    filled = classifier.cleaner.fill_missing
     lines += [
         "",
         f"Texts are cleaned first; steps in their order: {steps}; words joined by one space.",
         *([f"An empty text is first taken for {filled!r}."] if filled else []),
         "Ids for the network: tokenizer.texts_to_sequences(cleaned), then",
-        f'pad_sequences(ids, maxlen={length}, padding="post", truncating="post").',
+        f'pad_sequences(ids, maxlen={sizes["max_length"]}, padding="post", truncating="post").',
     ]
     return "\n".join(lines) + "\n"
 

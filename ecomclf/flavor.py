@@ -127,16 +127,20 @@ def _texts(data: Any) -> "pd.Series[Any]":
     if isinstance(data, dict):
         data = pd.DataFrame(data)
     if isinstance(data, pd.DataFrame):
-        if "text" not in data.columns:
-            names = ", ".join(map(repr, data.columns))
+        names = list(data.columns)
+        if names.count("text") != 1:
+            problem = "no" if "text" not in names else "more than one"
+            found = ", ".join(map(repr, names)) or "none"
             raise MlflowException.invalid_parameter_value(
-                f"the input has no column 'text'; it has {names or 'none'}"
+                f"the input has {problem} column 'text'; it has {found}"
             )
         return data["text"]
-    texts = pd.Series([data] if isinstance(data, str) else data, dtype=object)
-    wrong = next((text for text in texts if not (isinstance(text, str) or text is None)), None)
-    if wrong is not None:
-        raise MlflowException.invalid_parameter_value(
-            f"the input must be strings or a table with a column 'text' but holds {wrong!r}"
-        )
+    asked = "the input must be strings or a table with a column 'text'"
+    try:
+        texts = pd.Series([data] if isinstance(data, str) else data, dtype=object)
+    except ValueError as error:
+        raise MlflowException.invalid_parameter_value(f"{asked}: {error}") from error
+    for text in texts:
+        if not (isinstance(text, str) or (pd.api.types.is_scalar(text) and pd.isna(text))):
+            raise MlflowException.invalid_parameter_value(f"{asked} but holds {text!r}")
     return texts

@@ -16,6 +16,7 @@ from ecomclf.rows import open_rows
 from ecomclf.sections import DataConfig
 
 DOWNLOADS = Path("data")
+_PARTED = "; cells must be parted by commas"
 ECOMMERCE_FILE = "ecommerceDataset.csv"
 # Rows a class of the public file, all 50,425: what arrived is checked by its contents.
 ECOMMERCE_ROWS = {
@@ -62,8 +63,12 @@ def read_table(config: DataConfig) -> Table:
     return read_csv(Path(config.source), config)
 
 
-def read_test_table(config: DataConfig) -> Table | None:
+def read_test_table(config: DataConfig, *, header: bool) -> Table | None:
     """Read the file of test rows, where the config names one.
+
+    Args:
+        config: where it is; its columns are those of the source.
+        header: whether the source has one, and so this.
 
     Raises:
         DataError: it cannot be read, or has not the columns asked for.
@@ -73,7 +78,7 @@ def read_test_table(config: DataConfig) -> Table | None:
         return None
     path = Path(config.test_source)
     _require_file(path, "data.test_source", "the path of a CSV file")
-    return read_csv(path, config)
+    return read_csv(path, config.model_copy(update={"header": header}))
 
 
 def read_csv(path: Path, config: DataConfig) -> Table:
@@ -193,9 +198,10 @@ def _irregular(path: Path) -> DataError:
             if len(row.cells) > width:
                 reason = f"line {row.line} has {len(row.cells)} cells, the first {width}"
                 break
+    parted = _PARTED if width == 1 else ""
     return DataError(
         f"{path} is not a regular CSV: {reason}; mend the row, quote its cells, or convert the "
-        "file to UTF-8"
+        f"file to UTF-8{parted}"
     )
 
 
@@ -248,15 +254,16 @@ def _table(
 
 
 def _position(column: int | str, header: tuple[str, ...] | None, width: int, source: str) -> int:
+    parted = _PARTED if width == 1 else ""
     if isinstance(column, str):
         names = [name.strip() for name in header or ()]
         if names.count(column) != 1:
             found = ", ".join(repr(name) for name in names)
             problem = "no" if column not in names else "more than one"
-            raise DataError(f"{source} has {problem} column {column!r}; it has {found}")
+            raise DataError(f"{source} has {problem} column {column!r}; it has {found}{parted}")
         return names.index(column)
     if not 0 <= column < width:
         raise DataError(
-            f"{source} has no column at position {column}; it has {width}, counted from 0"
+            f"{source} has no column at position {column}; it has {width}, counted from 0{parted}"
         )
     return column

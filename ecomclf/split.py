@@ -14,6 +14,7 @@ from ecomclf.sections import DataConfig
 
 # The number of the side that comes last.
 _TEST = 2
+_MOST_NAMED = 10
 
 
 @dataclass(frozen=True)
@@ -161,15 +162,22 @@ def _shares(config: DataConfig, *, has_test_file: bool) -> np.ndarray:
 
 
 def _require_groups(dataset: Dataset, of_classes: Sequence[np.ndarray], *, sides: int) -> None:
-    """Refuse a class that cannot be on every side."""
+    """Refuse classes that cannot be on every side."""
     drawn = "training, validation and test" if sides == 3 else "training and validation"
     counted = "rows" if dataset.protocol == "random_rows" else "groups of like texts"
-    for name, groups in zip(dataset.classes, of_classes, strict=True):
-        if len(groups) < sides:
-            raise DataError(
-                f"too few rows of the class {name!r} to split into {drawn} rows: "
-                f"{counted} {len(groups)}, needed {sides}; add rows or drop the class"
-            )
+    few = [
+        f"{name!r} ({len(groups)})"
+        for name, groups in zip(dataset.classes, of_classes, strict=True)
+        if len(groups) < sides
+    ]
+    if few:
+        kind = "class" if len(few) == 1 else "classes"
+        more = f" and {len(few) - _MOST_NAMED:,} more" if len(few) > _MOST_NAMED else ""
+        named = f"the {kind} {', '.join(few[:_MOST_NAMED])}{more}"
+        raise DataError(
+            f"too few rows of {named} to split into {drawn} rows: needed {sides} {counted}; add "
+            f"rows or drop the {kind}"
+        )
 
 
 def _groups_of_classes(groups: np.ndarray, labels: np.ndarray, classes: int) -> list[np.ndarray]:

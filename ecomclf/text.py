@@ -21,6 +21,8 @@ _LINK = re.compile(r"(?:https?://|www\.)\S+", re.IGNORECASE)
 _DIGITS = re.compile(r"\d+")
 _PUNCTUATION = re.compile(f"[{re.escape(string.punctuation)}\u2010-\u2027\u2030-\u205e]+")
 _UNKNOWN = "[UNK]"
+# Keras keeps a vocabulary in an array as wide as its longest word. Longer ones are no words.
+_LONGEST_WORD = 200
 
 
 class Cleaner:
@@ -185,7 +187,8 @@ class Vectorizer:
             DataError: the texts hold no word.
 
         """
-        counts = Counter(word for text in texts for word in text.split())
+        words = (word for text in texts for word in text.split())
+        counts = Counter(word for word in words if len(word) <= _LONGEST_WORD)
         del counts[_UNKNOWN]
         if not counts:
             raise DataError("no training text has a word left after cleaning; leave out text.steps")
@@ -206,9 +209,12 @@ class Vectorizer:
             standardize=None, vocabulary=list(self.words[UNKNOWN_ID + 1 :]), name="vectorizer"
         )
 
-    def cut(self, texts: Iterable[str]) -> list[str]:
-        """Cut cleaned texts at `max_length` tokens: one long text must not widen a padded array."""
-        return [" ".join(self._split(text)) for text in texts]
+    def cut(self, texts: Iterable[str]) -> list[bytes]:
+        """Cut cleaned texts at `max_length` tokens: one long text must not widen a padded array.
+
+        Half an emoji, which some programs leave at the end of a text, is no UTF-8 and becomes "?".
+        """
+        return [" ".join(self._split(text)).encode(errors="replace") for text in texts]
 
     def encode(self, texts: Iterable[str]) -> Ids:
         """Turn cleaned texts into ids, each cut at `max_length` tokens."""

@@ -55,6 +55,12 @@ def test_the_fitted_temperature_undoes_false_confidence(sharpness: float) -> Non
         assert fitted < cross_entropy(labels, with_temperature(given, temperature * other))
 
 
+def test_rows_that_are_all_right_do_not_make_certain() -> None:
+    """Thirty right answers of middling confidence are no reason to be sure of everything."""
+    assert fit_temperature(*answers([(0.6, True), (0.9, True)] * 15)) == 1
+    assert fit_temperature(*answers([(0.6, True), (0.9, True)] * 15 + [(0.8, False)])) != 1
+
+
 def test_a_certain_mistake_costs_much_but_not_everything() -> None:
     """Cross-entropy is that of evaluation, and finite where the true class got 0."""
     assert cross_entropy(np.array([0, 1]), np.array([[0.5, 0.5], [0.75, 0.25]])) == pytest.approx(

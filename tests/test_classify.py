@@ -293,6 +293,16 @@ def test_columns_that_cannot_be_are_refused(
     assert all(words in message for words in said)
 
 
+@pytest.mark.parametrize("separator", [";", "\t", "|"])
+def test_a_file_with_other_separators_is_not_one_column(place: Place, separator: str) -> None:
+    """Whole lines are no texts, unless the column is asked for by its name."""
+    header = f"id{separator}title"
+    content = f"{header}\n1{separator}mug\n"
+    assert "cells must be parted by commas" in place.refusal(content)
+    place.classify(content, text=(header,))
+    assert place.classifier.texts == [f"1{separator}mug"]
+
+
 def test_a_prefix_makes_room_for_the_answers(place: Place) -> None:
     """With a prefix, a file that has a label already keeps it."""
     place.classify("text,label\nmug,cups\n", prefix="my, ")

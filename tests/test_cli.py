@@ -1,6 +1,7 @@
 """The command line: what it prints, its exit codes, and that a wrong request leaves nothing."""
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -70,7 +71,7 @@ def write(folder: Path, name: str, content: str | bytes) -> None:
         (["--set", "data.source=."], ". is a folder"),
         (["--set", "data.source=empty.csv"], "empty.csv is empty"),
         (["--set", "data.source=one.csv"], "holds one class only, 'a'"),
-        (["--set", "data.source=few.csv"], "too few rows of the class 'b'"),
+        (["--set", "data.source=few.csv"], "too few rows of the class 'b' (1) "),
         (["--set", "data.source=blank.csv"], "none has both a text and a label"),
         (["--set", "data.source=latin.csv"], "byte 0xe9 in line 2"),
         (["--set", "data.source=few.csv data.label_column=kind"], "no column 'kind'"),
@@ -111,7 +112,32 @@ def test_mlflows_own_file_is_no_storage(ecomclf: Command, tiny: Path) -> None:
     storage = f"sqlite:///{tiny.parent}/mlflow.db"
     code, _, error = ecomclf("sweep", "--config", str(tiny), "--storage", storage)
     assert (code, error.count("\n")) == (2, 1)
-    assert "is MLflow's own file" in error
+    assert "is MLflow's own database" in error
+
+
+def test_another_programs_database_is_no_storage(
+    ecomclf: Command, tiny: Path, empty_store: Path
+) -> None:
+    """A database with MLflow's tables, under whatever address, is refused in one line."""
+    shutil.copy(empty_store, tiny.parent / "other.db")
+    storage = f"sqlite:///{tiny.parent}/other.db"
+    code, _, error = ecomclf("sweep", "--config", str(tiny), "--storage", storage)
+    assert (code, error.count("\n")) == (2, 1)
+    assert "it must be a database of its own" in error
+
+
+@pytest.mark.parametrize("uri", ["sqlite:///no.db", "postgresql+none://u:secret@127.0.0.1:1/x"])
+def test_a_store_that_cannot_be_opened_is_one_line(
+    ecomclf: Command, workplace: Path, monkeypatch: pytest.MonkeyPatch, uri: str
+) -> None:
+    """What SQLAlchemy and its drivers raise is said without the password."""
+    write(workplace, "no.db", "no database\n" * 400)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    code, _, error = ecomclf("leaderboard")
+    assert (code, error.count("\n")) == (2, 1)
+    assert "cannot use the MLflow store" in error
+    assert "MLFLOW_TRACKING_URI" in error
+    assert "secret" not in error
 
 
 @pytest.mark.parametrize(
@@ -163,6 +189,17 @@ def test_data_check_takes_columns(ecomclf: Command, workplace: Path) -> None:
         code, output, _ = ecomclf("data", "check", "rows.csv", *options)
         assert code == 0
         assert "class        a: 10" in output
+
+
+def test_counts_a_class_may_be_searched_where_classes_are_numbers(
+    ecomclf: Command, workplace: Path
+) -> None:
+    """YAML makes numbers of stars; a class that is none is refused still."""
+    write(workplace, "rows.csv", "".join(f"{4 + n % 2},text number {n}\n" for n in range(40)))
+    search = "sweep: {{space: {{train.resample: {{type: choice, values: [{{}}, {{{}: 9}}]}}}}}}\n"
+    for stars, code in ((5, 0), (6, 2)):
+        write(workplace, "mine.yaml", search.format(stars))
+        assert ecomclf("data", "check", "rows.csv", "--config", "mine.yaml")[0] == code
 
 
 def test_data_check_looks_at_one_file_at_a_time(ecomclf: Command, workplace: Path) -> None:

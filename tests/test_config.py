@@ -163,6 +163,17 @@ def test_a_transformer_shares_its_units_among_its_heads(tmp_path: Path) -> None:
     assert load_config(path, ["model.encoder=gru"]).model.units == 20
 
 
+def test_a_search_may_not_give_a_transformer_units_it_cannot_share(tmp_path: Path) -> None:
+    """Each value is allowed with those of the file, but not all with each other."""
+    text = """sweep: {space: {
+        model.encoder: {type: choice, values: [lstm, transformer]},
+        model.units: {type: int, low: 16, high: 64, step: %s}}}"""
+    message = refusal(write(tmp_path, text % 4))
+    assert "sweep.space" in message
+    assert "units must be a multiple of 2 x heads" in message
+    assert load_config(write(tmp_path, text % 8)).sweep.space
+
+
 def test_rows_that_groups_keep_together_are_not_resampled(tmp_path: Path) -> None:
     """Copies would stand on two sides: the message names the key that leaves the others alone."""
     path = write(tmp_path, "data: {resample: {a: 5}}")

@@ -299,6 +299,18 @@ def test_rows_that_belong_to_a_test_text_are_dropped(
     assert sorted(set(groups)) == list(range(len(set(groups))))
 
 
+def test_a_test_file_has_a_header_where_the_source_has_one(tmp_path: Path) -> None:
+    """It may be too short, or its classes too many, to tell by itself."""
+    names_of_columns = ("kind", "title")
+    rows = [("ab"[n % 2], f"text {n}") for n in range(8)]
+    test_rows = [("a", "one"), ("b", "two"), ("b", "three"), ("b", "four"), ("b", "five")]
+    headed = load_with_test(
+        tmp_path, [names_of_columns, *rows], [names_of_columns, *test_rows[:2]], header="auto"
+    )
+    plain = load_with_test(tmp_path, rows, test_rows, header="auto")
+    assert [report.test_rows_read for _, report in (headed, plain)] == [2, 5]
+
+
 def test_test_rows_are_deduplicated_as_others_are(tmp_path: Path) -> None:
     """The majority's label holds, ties and rows without text or label go."""
     test_rows = [("a", "x"), ("b", "X"), ("b", "x."), ("a", "y"), ("b", "y"), ("a", ""), ("", "z")]

@@ -146,12 +146,14 @@ def test_weights_fit_the_network_rebuilt_from_the_files(exported: tuple[Path, Cl
     """Make-up, sizes from the other files and weights give the network; raw texts agree by hand."""
     folder, classifier = exported
     classes = read_json(folder / "label_encoder.json")["classes"]
-    network = rebuild(
-        (folder / "ensemble.json").read_text(encoding="utf-8"),
-        vocabulary_size=read_json(folder / "tokenizer.json")["config"]["num_words"],
-        classes=len(classes),
-        max_length=MAX_LENGTH,
-    )
+    sizes = {
+        "vocabulary_size": read_json(folder / "tokenizer.json")["config"]["num_words"],
+        "classes": len(classes),
+        "max_length": MAX_LENGTH,
+    }
+    said = ", ".join(f"{name}={size}" for name, size in sizes.items())
+    assert f"ensemble.rebuild(text of ensemble.json, {said})" in (folder / "README.txt").read_text()
+    network = rebuild((folder / "ensemble.json").read_text(encoding="utf-8"), **sizes)
     network.load_weights(folder / "model.weights.h5")
     answers = network.predict_on_batch(ids_by_hand(folder, TEXTS))
     expected = classifier.predict_probabilities(TEXTS)

@@ -110,7 +110,28 @@ def test_pyfunc_answers_every_row_in_order(registered: Classifier) -> None:
     assert model.predict(table).index.tolist() == [7, 5, 3, 1]
 
 
-@pytest.mark.parametrize("wrong", [pd.DataFrame({"title": ["a"]}), [1, 2], {"words": ["a"]}])
+def test_pyfunc_takes_what_tables_and_programs_leave(registered: Classifier) -> None:
+    """Missing texts of a column, and half an emoji, in small requests as in large ones."""
+    model = mlflow.pyfunc.load_model("models:/shop/1")
+    names = [f"probability.{name}" for name in registered.classes]
+    missing = pd.Series(["case", None, float("nan")])
+    expected = registered.predict_probabilities(["case", "", ""])
+    np.testing.assert_allclose(model.predict(missing)[names], expected, atol=1e-6)
+    cut = ["case", "phone \ud83d"]
+    few, many = (model.predict(texts)[names].to_numpy() for texts in (cut, cut * 3))
+    np.testing.assert_allclose(few, many[:2], atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        pd.DataFrame({"title": ["a"]}),
+        pd.DataFrame([["a", "b"], ["c", "d"]], columns=["text", "text"]),
+        np.array([["a"], ["b"]]),
+        [1, 2],
+        {"words": ["a"]},
+    ],
+)
 def test_pyfunc_refuses_what_holds_no_texts(registered: Classifier, wrong: object) -> None:
     """A table without the column, or no strings, is a bad request that says what is missing."""
     model = mlflow.pyfunc.load_model("models:/shop/1")

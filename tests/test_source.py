@@ -288,6 +288,21 @@ def test_columns_that_cannot_be_are_refused(
     assert all(words in message for words in said)
 
 
+@pytest.mark.parametrize(
+    ("content", "keys"),
+    [
+        ("kind;title\na;x\n", NAMES),
+        ("kind\ttitle\na\tx\n", {"label_column": 0, "text_columns": [1]}),
+        ("kind;title\na;x, y\n", NAMES),
+    ],
+)
+def test_other_separators_are_refused_by_their_reason(
+    refusal: Callable[..., str], content: str, keys: dict[str, Any]
+) -> None:
+    """A file whose lines have one cell says what parts cells."""
+    assert "cells must be parted by commas" in refusal(content, **keys)
+
+
 def test_a_name_that_two_columns_have_is_refused(refusal: Callable[..., str]) -> None:
     """The loader does not choose between two columns."""
     assert "more than one column 'title'" in refusal("kind,title,title\na,x,y\n", **NAMES)

@@ -37,6 +37,14 @@ def test_words_as_frequent_as_another_stand_in_their_alphabetical_order() -> Non
     assert Vectorizer.fit(["c", "a b"], max_tokens=10, max_length=5).words == first.words
 
 
+def test_a_text_of_letters_without_end_is_no_word() -> None:
+    """An image within a text would make Keras' vocabulary as wide as it is."""
+    image = "data" * 60
+    vectorizer = Vectorizer.fit([f"a {image}", image, "a b"], max_tokens=9, max_length=9)
+    assert vectorizer.words == ("", "[UNK]", "a", "b")
+    assert vectorizer.encode([f"b {image} a"]).values.tolist() == [3, UNKNOWN_ID, 2]
+
+
 def test_texts_without_a_word_are_refused() -> None:
     """There is nothing to learn from."""
     with pytest.raises(DataError, match="no training text has a word"):
