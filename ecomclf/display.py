@@ -84,10 +84,13 @@ class SweepDisplay:
             f" {self._done()} of {self._total} done{best}" + (f"; {error}" if error else "")
         )
 
-    def lost(self, trial: int) -> None:
-        """Say that a trial's worker has died."""
+    def lost(self, trial: int, *, counts: bool) -> None:
+        """Say that a trial's worker has died, and whether the trial had its result by then."""
         self._running.pop(trial, None)
-        self.say(f"trial {trial} killed: its worker died; what it was at is tried again")
+        if counts:
+            self.say(f"trial {trial} ended: its worker died after it; its result counts")
+        else:
+            self.say(f"trial {trial} killed: its worker died; what it was at is tried again")
 
     def say(self, line: str) -> None:
         """Print a line, above the live view where there is one."""

@@ -12,6 +12,7 @@ import functools
 import multiprocessing
 import os
 import pickle
+import shutil
 import signal
 import tempfile
 import threading
@@ -21,7 +22,7 @@ from dataclasses import dataclass
 from multiprocessing import connection
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
-from typing import Any, Generic, Protocol, Self, TypeVar
+from typing import Any, Generic, NoReturn, Protocol, Self, TypeVar
 
 Context = TypeVar("Context")
 Task = TypeVar("Task")
@@ -211,15 +212,16 @@ def _work(warm_up: Callable[[], object], start: Path, pipe: Any) -> None:
     """Live as a worker; `start` holds the set-up and its context by the time of the first task."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    tempfile.tempdir = str(start.parent)
+    folder = start.parent
+    threading.Thread(target=_end_with_parent, args=(folder,), daemon=True).start()
+    tempfile.tempdir = str(folder)
 
     def send(kind: str, body: Any) -> None:
         try:
             pipe.send((kind, body))
         except OSError:
-            # The parent is gone: what a task does after it could not be told any more.
-            os._exit(1)
+            # What a task does from now on could not be told any more.
+            _end_with_parent(folder)
 
     failure: tuple[str, str] | None = None
     try:
@@ -231,7 +233,7 @@ def _work(warm_up: Callable[[], object], start: Path, pipe: Any) -> None:
         try:
             task = pipe.recv()
         except EOFError:
-            return
+            _end_with_parent(folder)
         try:
             if function is None:
                 if failure:
@@ -252,8 +254,13 @@ def _describe(error: Exception) -> tuple[str, str]:
     return f"{type(error).__name__}: {lines[0]}", traceback.format_exc()
 
 
-def _end_with_parent() -> None:
+def _end_with_parent(folder: Path) -> NoReturn:
+    """Wait until the parent is gone, unless it kills this process; remove what it cannot any more.
+
+    All workers of a killed parent do, whichever is last.
+    """
     parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
+    assert parent is not None
+    parent.join()
+    shutil.rmtree(folder, ignore_errors=True)
+    os._exit(1)

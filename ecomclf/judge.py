@@ -1,6 +1,6 @@
 """The winner judged: once on the test rows, registered once, sent to the gate.
 
-This is the one place of a sweep that reads test rows.
+This is the one place of a sweep that reads test rows, but for `repeats`, which chooses nothing.
 """
 
 import json
@@ -176,7 +176,8 @@ def _log_winner(
     )
     parent.log_json(test.to_dict(), "report.json")
     parent.log_figure(confusion_figure(test, "test rows"), "confusion_matrix.png")
-    parent.log_table(leaderboard(tracking, study.study_name)[1], "leaderboard.json")
+    table = leaderboard(tracking, study_id=study.user_attrs[ID])
+    parent.log_table(table[1], "leaderboard.json")
 
 
 def _register(

@@ -16,8 +16,15 @@ def trial_state(run: MlflowRun) -> str:
     return "pruned" if PRUNED in run.data.tags else str(run.info.status).lower()
 
 
-def leaderboard(tracking: Tracking, study: str | None = None) -> tuple[str, pd.DataFrame]:
+def leaderboard(
+    tracking: Tracking, study: str | None = None, *, study_id: str | None = None
+) -> tuple[str, pd.DataFrame]:
     """List the trials of a study, or of the newest one, the best finished trial first.
+
+    Args:
+        tracking: where the runs are.
+        study: a name, which several may have: that whose last sweep is newest.
+        study_id: what one study is known by.
 
     Returns:
         the study's name, and a row a trial: `trial`, `state`, the validation figures of the kept
@@ -28,7 +35,7 @@ def leaderboard(tracking: Tracking, study: str | None = None) -> tuple[str, pd.D
         RequestError: there is no such study, or none at all.
 
     """
-    parent = _newest_sweep(tracking, study)
+    parent = _newest_sweep(tracking, study, study_id)
     study = parent.data.tags[STUDY]
     searched = parent.data.tags[SEARCHED].split()
     runs = tracking.search("trial", study_id=parent.data.tags[STUDY_ID])
@@ -41,14 +48,16 @@ def leaderboard(tracking: Tracking, study: str | None = None) -> tuple[str, pd.D
     return study, ranked.drop(columns="order").reset_index(drop=True)
 
 
-def print_leaderboard(tracking: Tracking, study: str | None, console: Console) -> None:
+def print_leaderboard(
+    tracking: Tracking, console: Console, study: str | None = None, *, study_id: str | None = None
+) -> None:
     """Print the leaderboard of a study, or of the newest one."""
-    name, table = leaderboard(tracking, study)
+    name, table = leaderboard(tracking, study, study_id=study_id)
     print_table(console, f"study {name}", table.drop(columns="run_id"))
 
 
-def _newest_sweep(tracking: Tracking, study: str | None) -> MlflowRun:
-    sweeps = list(tracking.search("sweep"))
+def _newest_sweep(tracking: Tracking, study: str | None, study_id: str | None) -> MlflowRun:
+    sweeps = list(tracking.search("sweep", study_id=study_id))
     for run in sweeps:
         if study in (None, run.data.tags[STUDY]):
             return run

@@ -16,13 +16,25 @@ from ecomclf.errors import RequestError
 _BACKEND = "KERAS_BACKEND"
 # Of the GNU C library, which reads it when a process begins; others know nothing of it.
 _TUNABLES = "GLIBC_TUNABLES"
+# What a container may use of the cores that it sees.
+_QUOTA = Path("/sys/fs/cgroup/cpu.max")
 
 
 def count_cores() -> int:
     """Give the cores that this process may use, of those that the machine has."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    has_affinity = hasattr(os, "sched_getaffinity")
+    cores = len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
+    # Microseconds of all cores a period, or "max".
+    quota, _, period = _read(_QUOTA).partition(" ")
+    return min(cores, max(1, int(quota) // int(period))) if quota.isdecimal() else cores
+
+
+def _read(path: Path) -> str:
+    """Give a file's text, "" where there is none."""
+    try:
+        return path.read_text()
+    except OSError:
+        return ""
 
 
 def require_backend(*, repeats: bool = False) -> str:
@@ -102,6 +114,9 @@ def start_tensorflow(threads: int | None = None, *, backend: str = "tensorflow")
         with contextlib.suppress(RuntimeError):
             tf.config.threading.set_intra_op_parallelism_threads(1)
             tf.config.threading.set_inter_op_parallelism_threads(threads or count_cores())
+            # Several processes share a GPU: none may take all of its memory.
+            for gpu in tf.config.list_physical_devices("GPU"):
+                tf.config.experimental.set_memory_growth(gpu, True)
         tf.get_logger().setLevel(logging.ERROR)
         # The first look at the devices prints what the import did not.
         tf.config.list_logical_devices()
@@ -127,7 +142,7 @@ def keep_out_of_home() -> None:
     """Let Keras and matplotlib write their settings and font list to a temporary folder."""
     folder = Path(tempfile.gettempdir()) / f"ecomclf-{os.getuid()}"
     os.environ.setdefault("MPLCONFIGDIR", str(folder / "matplotlib"))
-    # A user's own settings, such as the backend, are read where they are.
+    # A user's own settings are read where they are, but for the backend, which has a variable.
     if not (Path.home() / ".keras" / "keras.json").exists():
         os.environ.setdefault("KERAS_HOME", str(folder / "keras"))
 

@@ -33,7 +33,7 @@ from ecomclf.config import Config, Scalar
 from ecomclf.errors import StudyError
 from ecomclf.sections import NAME, SweepConfig
 from ecomclf.space import Choice, Dimension, IntRange
-from ecomclf.tracking import STUDY, STUDY_ID
+from ecomclf.tracking import STUDY, STUDY_ID, without_password
 
 STUDIES = Path("mlruns") / "studies"
 
@@ -43,6 +43,7 @@ ID = "id"
 IDENTITY = "identity"
 JUDGED = "judged"
 REPEATS = "repeats_when_judged"
+FIRST = "first"
 OWN_ERROR = "error"
 ORDINAL = "ordinal"
 RETRY_OF = "retry_of"
@@ -96,23 +97,35 @@ def require_study_name(name: str) -> None:
 
 
 def require_own_storage(storage: str, tracking_uri: str) -> None:
-    """Refuse to share MLflow's database file: each would break the other's tables.
+    """Refuse to share MLflow's database: each would break the other's tables.
 
     Raises:
-        StudyError: the storage is that file, or is no database address.
+        StudyError: the storage is that database, or is no database address.
 
     """
     try:
-        ours, theirs = make_url(storage), tracking_uri.partition("sqlite:///")[2]
+        ours = _database(storage)
     except (SQLAlchemyError, ValueError) as error:
         raise StudyError(
-            f"the storage must be a database address such as postgresql+psycopg://… but got "
+            "the storage must be a database address such as postgresql+psycopg://… but got "
             f"{storage!r}"
         ) from error
-    if ours.database and theirs and Path(ours.database).resolve() == Path(theirs).resolve():
-        raise StudyError(
-            f"the storage {storage!r} is MLflow's own file; name another, or leave it out"
-        )
+    # MLflow's store may be a server or a folder.
+    with contextlib.suppress(SQLAlchemyError, ValueError):
+        if ours == _database(tracking_uri):
+            raise StudyError(
+                f"the storage {without_password(storage)!r} is MLflow's own database; name "
+                "another, or leave it out"
+            )
+
+
+def _database(address: str) -> tuple[object, ...]:
+    """Give what a database is known by, whoever opens it."""
+    url = make_url(address)
+    backend, name = url.get_backend_name(), url.database
+    if backend == "sqlite" and name:
+        name = os.path.realpath(name)
+    return backend, url.host, url.port, name
 
 
 def journal_path(name: str) -> Path:
@@ -167,12 +180,13 @@ def open_study(name: str, identity: Mapping[str, Scalar], storage: str | None) -
         SQLAlchemyError,
         ImportError,
         ValueError,
+        RuntimeError,
         optuna.exceptions.StorageInternalError,
     ) as error:
         reason = " ".join(str(error).split())[:300]
         raise StudyError(
-            f"cannot use the storage {storage!r}: {reason}; it must be a database address that "
-            "SQLAlchemy knows, its driver installed, or be left out"
+            f"cannot use the storage {without_password(storage or '')!r}: {reason}; it must be a "
+            "database of its own that SQLAlchemy knows, its driver installed, or be left out"
         ) from error
     known = study.user_attrs.get(IDENTITY)
     if known is None:
@@ -224,16 +238,20 @@ def chosen_values(space: Mapping[str, Dimension], params: Mapping[str, Any]) -> 
 
 def enqueue_first(study: optuna.Study, config: SweepConfig) -> None:
     """Let a new study try the config's first guesses before it draws any."""
-    if study.get_trials(deepcopy=False):
+    if FIRST in study.user_attrs:
         return
-    for guess in config.first:
+    enqueued = {trial.user_attrs.get(FIRST) for trial in study.get_trials(deepcopy=False)}
+    for number, guess in enumerate(config.first):
+        if number in enqueued:
+            continue
         params = {}
         for key, value in guess.items():
             dimension = config.space[key]
             if isinstance(dimension, Choice):
                 value = _labels(dimension)[dimension.values.index(value)]
             params[key] = value
-        study.enqueue_trial(params)
+        study.enqueue_trial(params, user_attrs={FIRST: number})
+    study.set_user_attr(FIRST, len(config.first))
 
 
 def run_tags(study: optuna.Study) -> dict[str, object]:
@@ -298,7 +316,8 @@ def enqueue_retries(study: optuna.Study, *, after_death: bool = False) -> None:
 
 def _storage(name: str, storage: str | None) -> Any:
     if storage is not None:
-        return storage
+        # Connections that were cut while a trial trained are made anew.
+        return optuna.storages.RDBStorage(storage, engine_kwargs={"pool_pre_ping": True})
     path = journal_path(name)
     path.parent.mkdir(parents=True, exist_ok=True)
     return optuna.storages.JournalStorage(JournalFileBackend(str(path), _JournalLock(path)))

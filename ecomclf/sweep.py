@@ -141,7 +141,7 @@ def run_sweep(sweep: Sweep, workers: Workers, console: Console) -> None:
         is_judged = study.user_attrs.get(studies.JUDGED) == studies.judgement(study, sweep.config)
         if done >= sweep.trials and is_judged and repeats >= sweep.repeats:
             console.print(f"study {name} has its {done} trials, nothing to do", soft_wrap=True)
-            print_leaderboard(tracking, name, console)
+            print_leaderboard(tracking, console, study_id=study.user_attrs[studies.ID])
             return
         tags = studies.run_tags(study) | {
             PROTOCOL: sweep.split.protocol,
@@ -260,7 +260,7 @@ def _run(
     )
     keep_best_models(study, tracking, sweep.config.sweep.keep_models)
 
-    print_leaderboard(tracking, sweep.study_name, console)
+    print_leaderboard(tracking, console, study_id=study.user_attrs[studies.ID])
     _print_judgement(console, winner, judgement)
     if sweep.repeats:
         tags = studies.run_tags(study)
@@ -424,7 +424,7 @@ class _Trials:
         self._unsettled = True
         trial = self._announced.pop(death.task)
         if trial is not None:
-            self._display.lost(trial)
+            self._display.lost(trial, counts=trial in studies.counted_trials(self._study))
             return
         self._false_starts += 1
         if self._false_starts == _MOST_FALSE_STARTS:

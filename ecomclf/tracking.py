@@ -16,11 +16,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import mlflow
-from mlflow.entities import Metric, Param, ViewType
+from mlflow.entities import Metric, Param, RunTag, ViewType
 from mlflow.entities import Run as MlflowRun
 from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.tracking.context.registry import resolve_tags
+from sqlalchemy import make_url
+from sqlalchemy.exc import SQLAlchemyError
 
 from ecomclf.errors import RequestError
 
@@ -78,9 +80,9 @@ class Run:
         self._client.log_batch(self.run_id, metrics=entities)
 
     def tag(self, **tags: object) -> None:
-        """Set tags."""
-        for key, value in tags.items():
-            self._client.set_tag(self.run_id, key, value)
+        """Set tags, all or none."""
+        entities = [RunTag(key, str(value)) for key, value in tags.items()]
+        self._client.log_batch(self.run_id, tags=entities)
 
     def log_text(self, text: str, file: str) -> None:
         """Log a text as an artifact."""
@@ -177,7 +179,7 @@ class Tracking:
         conditions = [f"tags.`{ROLE}` = '{role}'"]
         if study_id is not None:
             conditions.append(f"tags.`{STUDY_ID}` = '{study_id}'")
-        experiments = [found.experiment_id for found in self._client.search_experiments()]
+        experiments = self._experiments()
         token = None
         while True:
             page = self._client.search_runs(
@@ -191,6 +193,16 @@ class Tracking:
             token = page.token
             if not token:
                 return
+
+    def _experiments(self) -> list[str]:
+        found: list[str] = []
+        token = None
+        while True:
+            page = self._client.search_experiments(page_token=token)
+            found += [experiment.experiment_id for experiment in page]
+            token = page.token
+            if not token:
+                return found
 
     def trial_runs(self, study_id: str) -> dict[int, MlflowRun]:
         """Give the run of each trial of a study."""
@@ -250,9 +262,20 @@ def connect(experiment: str) -> Tracking:
         _make_database(uri)
         client = mlflow.MlflowClient(uri)
         return Tracking(uri, _experiment_id(client, experiment))
-    except (MlflowException, OSError) as error:
-        reason = " ".join(str(error).split())
-        raise RequestError(f"cannot use the MLflow store {uri}: {reason}") from error
+    except (MlflowException, SQLAlchemyError, ImportError, OSError) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise RequestError(
+            f"cannot use the MLflow store {without_password(uri)}: {reason}; correct "
+            "MLFLOW_TRACKING_URI, or unset it"
+        ) from error
+
+
+def without_password(address: str) -> str:
+    """Give a store's address as it may be shown."""
+    try:
+        return make_url(address).render_as_string(hide_password=True)
+    except (SQLAlchemyError, ValueError):
+        return address
 
 
 def _make_database(uri: str) -> None:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import optuna
+from mlflow.exceptions import MlflowException
+from optuna.exceptions import StorageInternalError
 from optuna.trial import TrialState
 
 from ecomclf import study as studies
@@ -123,6 +125,9 @@ class _Trial:
             run.finish("KILLED")
             self._study.tell(trial, state=TrialState.PRUNED)
             self._emit(Ended(trial.number, "pruned", self._score))
+        except (MlflowException, StorageInternalError):
+            # The store's failure, not the trial's: it is tried again.
+            raise
         except Exception as error:
             reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
             trial.set_user_attr(studies.OWN_ERROR, reason)

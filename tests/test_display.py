@@ -25,7 +25,8 @@ def follow(console: Console) -> SweepDisplay:
         display.epoch(4, 3, 0.65)
         if console.is_terminal:
             console.print(display._view())
-        display.lost(4)
+        display.lost(4, counts=False)
+        display.lost(5, counts=True)
     return display
 
 
@@ -34,7 +35,7 @@ def test_elsewhere_each_trial_is_one_plain_line() -> None:
     output = io.StringIO()
     follow(Console(file=output))
     lines = output.getvalue().splitlines()
-    assert len(lines) == 4
+    assert len(lines) == 5
     assert lines[0].startswith("trial 1 finished val_f1_macro 0.7200, 2 epochs, ")
     assert "model.units=16 model.dropout=0.1235; 2 of 5 done best 0.7200 (trial 1)" in lines[0]
     assert lines[1].startswith("trial 2 pruned val_f1_macro 0.3000, 1 epochs, ")
@@ -42,6 +43,7 @@ def test_elsewhere_each_trial_is_one_plain_line() -> None:
     assert lines[2].startswith("trial 3 failed, 0 epochs, ")
     assert lines[2].endswith("ValueError: no such thing")
     assert lines[3].startswith("trial 4 killed")
+    assert lines[4].startswith("trial 5 ended")
 
 
 def test_a_terminal_shows_what_runs() -> None:

@@ -3,8 +3,11 @@
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -135,3 +138,36 @@ def test_leaving_kills_running_workers() -> None:
         pid = event.body[1]
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
+
+
+# Says when both of its workers are at their tasks.
+PARENT = """
+from ecomclf.engine import LocalWorkers
+from tests.test_engine import nothing, prepare
+
+if __name__ == "__main__":
+    tasks = [(0, "sleep"), (1, "sleep")]
+    with LocalWorkers(nothing, count=2, tasks_per_worker=1) as workers:
+        for _ in workers.run(prepare, "c", lambda: tasks.pop() if tasks else None):
+            print("working", flush=True)
+"""
+
+
+@pytest.mark.slow
+def test_workers_of_a_killed_parent_leave_nothing(tmp_path: Path) -> None:
+    """They end, and remove the folder that it would have removed: it may hold all texts."""
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    (tmp_path / "parent.py").write_text(PARENT)
+    environment = {**os.environ, "TMPDIR": str(temporary), "PYTHONPATH": str(Path.cwd())}
+    command = [sys.executable, str(tmp_path / "parent.py")]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE) as parent:
+        assert parent.stdout is not None
+        for _ in range(2):
+            assert parent.stdout.readline() == b"working\n"
+        assert list(temporary.glob("ecomclf-workers-*/start"))
+        parent.kill()
+    limit = time.monotonic() + 10
+    while list(temporary.glob("ecomclf-workers-*")):
+        assert time.monotonic() < limit
+        time.sleep(0.05)

@@ -5,10 +5,12 @@ import os
 import resource
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from ecomclf.startup import importing, keep_memory
+from ecomclf import startup
+from ecomclf.startup import count_cores, importing, keep_memory
 
 # Frees 8 MiB and asks for them again, as a step of training does; prints the pages it was given.
 AGAIN_AND_AGAIN = """
@@ -41,6 +43,18 @@ def test_what_is_freed_is_not_fetched_again(monkeypatch: pytest.MonkeyPatch) -> 
     keep_memory()
     assert "GLIBC_TUNABLES" in os.environ
     assert pages() < 100
+
+
+@pytest.mark.parametrize(("quota", "share"), [("max", None), ("100000", 1), ("50000", 1)])
+def test_a_container_has_the_cores_of_its_quota(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quota: str, share: int | None
+) -> None:
+    """It sees all of the machine's, and may use no more than its share; one at least."""
+    everything = count_cores()
+    monkeypatch.setattr(startup, "_QUOTA", tmp_path / "cpu.max")
+    assert count_cores() == everything
+    (tmp_path / "cpu.max").write_text(f"{quota} 100000\n")
+    assert count_cores() == (share or everything)
 
 
 def test_no_garbage_is_looked_for_while_importing() -> None:

@@ -215,3 +215,41 @@ def test_first_guesses_are_tried_first_and_once(
     assert drawn[1]["model.dropout"] == 0.2
     assert drawn[2]["model.dropout"] != 0.2
     assert studies.counted(study) == 0
+
+
+def test_first_guesses_survive_a_kill_between_them(
+    config: Config, opened: Callable[..., optuna.Study]
+) -> None:
+    """The next command enqueues those that the first did not come to, and no other."""
+    guesses = ({"model.units": 4}, {"model.units": 6}, {"model.units": 8})
+    sweep = config.with_values({"sweep.first": guesses}).sweep
+    study = opened()
+    study.enqueue_trial(guesses[0], user_attrs={studies.FIRST: 0})
+    studies.enqueue_first(study, sweep)
+    studies.enqueue_first(study, sweep)
+    drawn = [study.ask(studies.distributions(sweep.space)).params for _ in range(3)]
+    assert [params["model.units"] for params in drawn] == [4, 6, 8]
+    assert len(study.trials) == 3
+
+
+@pytest.mark.parametrize(
+    ("storage", "tracking_uri", "is_shared"),
+    [
+        ("postgresql+psycopg://a:secret@db/x", "postgresql+psycopg2://b:c@db/x", True),
+        ("postgresql+psycopg://a:secret@db/x", "postgresql+psycopg2://b:c@db/y", False),
+        ("postgresql+psycopg://a:secret@db/x", "http://db/x", False),
+        ("sqlite:///sub/../x.db", "sqlite:///x.db", True),
+        ("sqlite:///x.db", "file:./mlruns", False),
+        ("sqlite:///x.db", "mlruns", False),
+    ],
+)
+def test_mlflows_own_database_is_known_by_any_address(
+    storage: str, tracking_uri: str, is_shared: bool
+) -> None:
+    """Whoever opens it with whatever driver; the message shows no password."""
+    if not is_shared:
+        studies.require_own_storage(storage, tracking_uri)
+        return
+    with pytest.raises(StudyError, match="MLflow's own database") as caught:
+        studies.require_own_storage(storage, tracking_uri)
+    assert "secret" not in str(caught.value)

@@ -11,10 +11,12 @@ import mlflow
 import optuna
 import pytest
 from mlflow.entities import Run
+from mlflow.exceptions import MlflowException
 from rich.console import Console
 
 from ecomclf import study as studies
 from ecomclf import sweep as sweeps
+from ecomclf import tracking as trackings
 from ecomclf.config import Config, load_config
 from ecomclf.data import load
 from ecomclf.engine import Died, Finished, LocalWorkers, Message
@@ -22,8 +24,8 @@ from ecomclf.errors import StudyError, SweepFailedError
 from ecomclf.registry import Registry
 from ecomclf.split import split_rows
 from ecomclf.startup import warm_up
-from ecomclf.tracking import STUDY, STUDY_ID, TRIAL, connect
-from ecomclf.worker import Started, TrialTask
+from ecomclf.tracking import MONITOR, SEARCHED, STUDY, STUDY_ID, TRIAL, connect
+from ecomclf.worker import Started, TrialTask, WorkerContext, prepare_worker
 from tests.conftest import TINY
 
 pytestmark = pytest.mark.slow
@@ -371,6 +373,16 @@ def test_a_study_whose_runs_are_elsewhere_is_refused(
     assert runs("sweep") == []
 
 
+def test_a_study_shows_its_own_trials_whatever_others_are_called(finished: sweeps.Sweep) -> None:
+    """A newer sweep of the same name, from another folder on the same store, is not shown."""
+    tags = {STUDY: finished.study_name, STUDY_ID: "other", SEARCHED: "", MONITOR: "val_f1_macro"}
+    connect("ecomclf").start_run("sweep", finished.study_name, tags=tags)
+    (trial,) = runs("trial")
+    shown = run(finished)
+    assert "nothing to do" in shown
+    assert f"{trial.data.metrics['val_f1_macro']:.4f}" in shown
+
+
 def test_a_parent_killed_at_the_very_end_is_not_left_running(finished: sweeps.Sweep) -> None:
     """Killed after judging and before it was closed, the next sweep closes and continues it."""
     (first,) = runs("sweep")
@@ -426,6 +438,36 @@ def test_a_study_in_a_database_is_run_and_known_again(tiny: Path) -> None:
     assert "nothing to do" in run(sweep)
     assert [trial.info.status for trial in runs("trial")] == ["FINISHED"]
     assert not list(Path("mlruns/studies").glob("*.journal"))
+
+
+class UnreachableRun(trackings.Run):
+    """A run whose store went away after it was begun."""
+
+    def log_params(self, params: object) -> None:
+        """Fail as MLflow's client does after its last attempt."""
+        raise MlflowException(f"no answer, {params} not written")
+
+
+class Outage(trackings.Tracking):
+    """A store that goes away whenever a run was begun."""
+
+    def start_run(self, *given: Any, **named: Any) -> trackings.Run:
+        """Begin a run."""
+        return UnreachableRun(self.uri, super().start_run(*given, **named).run_id)
+
+
+def test_an_outage_of_the_store_is_no_error_of_the_trial(tiny: Path) -> None:
+    """It does not count, and its parameters are tried again."""
+    sweep = planned(load_config(tiny), trials=1)
+    study, store = open_study(sweep), connect("ecomclf")
+    outage = Outage(store.uri, store.experiment_id)
+    context = WorkerContext(sweep.config, sweep.split, outage, sweep.study_name, None)
+    with pytest.raises(MlflowException, match="no answer"):
+        prepare_worker(context)(TrialTask(0, "p"), lambda _: None)
+    sweeps.settle(study, store, alive=())
+    assert studies.counted(study) == 0
+    assert [trial.state.name for trial in study.trials] == ["FAIL", "WAITING"]
+    assert [trial.info.status for trial in runs("trial")] == ["KILLED"]
 
 
 def test_half_written_ends_of_trials_are_completed(tiny: Path) -> None:
