@@ -125,6 +125,12 @@ class _Extent:
         """Give it for sequences of which each `width` positions have become one."""
         return _Extent((self.length + width - 1) // width, self._positions[:, ::width] // width)
 
+    def last(self) -> Any:
+        """Give where texts end if the positions of all are put one behind the other; [batch]."""
+        row = ops.cumsum(ops.ones_like(self.length), axis=0) - 1
+        width = ops.sum(ops.ones_like(self._positions), axis=1, keepdims=True)
+        return ops.squeeze(row * width + self.length - 1, axis=1)
+
     def signals(self, size: int) -> Any:
         """Give sines and cosines that tell positions apart; float32 [batch, length, size].
 
@@ -229,8 +235,8 @@ def _pool(states: list[Any], text: _Extent, pooling: str) -> Any:
 
 
 def _last(states: Any, text: _Extent) -> Any:
-    last = ops.expand_dims(text.length - 1, -1)
-    return ops.squeeze(ops.take_along_axis(states, last, axis=1), axis=1)
+    # Taken along an axis, all states would be transposed, and again on the way back.
+    return ops.take(ops.reshape(states, (-1, states.shape[-1])), text.last(), axis=0)
 
 
 def _maximum(states: Any, text: _Extent) -> Any:
