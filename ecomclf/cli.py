@@ -370,8 +370,7 @@ def _load_data(config: "Config") -> "tuple[Split, DataReport]":
     dataset, report = load(config.data)
     print(report.as_text(), flush=True)
     for wanted in config.candidates("train.resample"):
-        checked = config.with_values({"train.resample": wanted})
-        require_classes(dataset.classes, checked.train.resample)
+        require_classes(dataset.classes, wanted)
     parted = split_rows(dataset, config.data)
     sides = ("train", "validation", "test")
     rows = ", ".join(f"{len(getattr(parted, side)):,} {side}" for side in sides)

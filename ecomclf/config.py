@@ -53,10 +53,11 @@ class Config(Section):
 
     def candidates(self, key: str) -> tuple[Any, ...]:
         """Give what a dotted key may be in a trial: what is searched, or the one value it has."""
-        if key in self.sweep.space:
-            return self.sweep.space[key].probes()
+        space = self.sweep.space
+        probes = space[key].probes() if key in space else ()
+        tried = [self.with_values({key: value}) for value in probes] or [self]
         section, name = key.split(".")
-        return (getattr(getattr(self, section), name),)
+        return tuple(getattr(getattr(config, section), name) for config in tried)
 
     def flat(self) -> dict[str, Scalar]:
         """Give the config as dotted keys, lists as text; without the search space."""

@@ -6,7 +6,16 @@ from rich.console import Console
 
 from ecomclf.display import print_table
 from ecomclf.errors import RequestError
-from ecomclf.tracking import MONITOR, PRUNED, SEARCHED, STUDY, STUDY_ID, TRIAL, Tracking
+from ecomclf.tracking import (
+    MONITOR,
+    PRUNED,
+    SEARCHED,
+    STUDY,
+    STUDY_ID,
+    TRIAL,
+    Tracking,
+    without_password,
+)
 
 FIGURES = ("val_f1_macro", "val_f1_weighted", "val_accuracy")
 
@@ -62,9 +71,10 @@ def _newest_sweep(tracking: Tracking, study: str | None, study_id: str | None) -
         if study in (None, run.data.tags[STUDY]):
             return run
     names = sorted({run.data.tags[STUDY] for run in sweeps})
+    store = without_password(tracking.uri)
     if not names:
-        raise RequestError(f"no sweep is recorded in {tracking.uri}; run `ecomclf sweep` first")
-    raise RequestError(f"no study {study!r} in {tracking.uri}; there are {', '.join(names)}")
+        raise RequestError(f"no sweep is recorded in {store}; run `ecomclf sweep` first")
+    raise RequestError(f"no study {study!r} in {store}; there are {', '.join(names)}")
 
 
 def _row(run: MlflowRun, searched: list[str]) -> dict[str, object]:

@@ -27,7 +27,7 @@ from mlflow.models.model import ModelInfo
 
 from ecomclf.errors import RequestError
 from ecomclf.sections import NAME
-from ecomclf.tracking import RECIPE, STUDY, STUDY_ID, TRIALS, Run
+from ecomclf.tracking import RECIPE, STUDY, STUDY_ID, TRIALS, Run, without_password
 
 if TYPE_CHECKING:
     from ecomclf.classifier import Classifier
@@ -112,8 +112,8 @@ class Registry:
         found = self._versions()
         if not found:
             raise RequestError(
-                f"no version of the model {self.name!r} is registered in {self.uri}; "
-                "run `ecomclf sweep` first"
+                f"no version of the model {self.name!r} is registered in "
+                f"{without_password(self.uri)}; run `ecomclf sweep` first"
             )
         return found
 

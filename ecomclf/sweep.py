@@ -40,7 +40,15 @@ from ecomclf.repeats import repeat
 from ecomclf.split import Split
 from ecomclf.startup import start_tensorflow
 from ecomclf.text import Cleaner
-from ecomclf.tracking import MONITOR, PROTOCOL, SEARCHED, Run, Tracking, connect
+from ecomclf.tracking import (
+    MONITOR,
+    PROTOCOL,
+    SEARCHED,
+    Run,
+    Tracking,
+    connect,
+    without_password,
+)
 from ecomclf.winner import Winner, choose_winner, keep_best_models
 from ecomclf.worker import Ended, Epoch, Started, TrialTask, WorkerContext, prepare_worker
 
@@ -175,8 +183,8 @@ def _require_runs(study: optuna.Study, tracking: Tracking) -> None:
     if missing:
         raise StudyError(
             f"runs of the study {study.study_name!r} that are not in the MLflow store "
-            f"{tracking.uri}: {len(missing)}; use the store that they were written to, or begin "
-            "anew with --study"
+            f"{without_password(tracking.uri)}: {len(missing)}; use the store that they were "
+            "written to, or begin anew with --study"
         )
 
 

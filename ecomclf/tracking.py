@@ -10,7 +10,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -179,30 +179,18 @@ class Tracking:
         conditions = [f"tags.`{ROLE}` = '{role}'"]
         if study_id is not None:
             conditions.append(f"tags.`{STUDY_ID}` = '{study_id}'")
-        experiments = self._experiments()
-        token = None
-        while True:
-            page = self._client.search_runs(
-                experiments,
+        client = self._client
+        experiments = _pages(lambda token: client.search_experiments(page_token=token))
+        ids = [experiment.experiment_id for experiment in experiments]
+        yield from _pages(
+            lambda token: client.search_runs(
+                ids,
                 " and ".join(conditions),
                 ViewType.ACTIVE_ONLY,
                 order_by=["attributes.start_time DESC"],
                 page_token=token,
             )
-            yield from page
-            token = page.token
-            if not token:
-                return
-
-    def _experiments(self) -> list[str]:
-        found: list[str] = []
-        token = None
-        while True:
-            page = self._client.search_experiments(page_token=token)
-            found += [experiment.experiment_id for experiment in page]
-            token = page.token
-            if not token:
-                return found
+        )
 
     def trial_runs(self, study_id: str) -> dict[int, MlflowRun]:
         """Give the run of each trial of a study."""
@@ -268,6 +256,17 @@ def connect(experiment: str) -> Tracking:
             f"cannot use the MLflow store {without_password(uri)}: {reason}; correct "
             "MLFLOW_TRACKING_URI, or unset it"
         ) from error
+
+
+def _pages(search: Callable[[str | None], Any]) -> Iterator[Any]:
+    """Give all that a search finds, which takes the token of a page."""
+    token = None
+    while True:
+        page = search(token)
+        yield from page
+        token = page.token
+        if not token:
+            return
 
 
 def without_password(address: str) -> str:
