@@ -52,16 +52,11 @@ def build_model(
     rate = config.dropout if config.embedding_dropout is None else config.embedding_dropout
     drop_dimensions = layers.SpatialDropout1D(rate, name="embedding_dropout")
 
-    def embedded(ids: Any) -> Any:
-        return drop_dimensions(drop_words(embed(ids)))
-
-    both = config.bidirectional and config.encoder != "transformer"
+    words = drop_dimensions(drop_words(embed(ids)))
     if config.filters is not None:
-        text, convolved = _convolve(embedded(ids), text, config)
-        states = [convolved, text.reverse(convolved)] if both else [convolved]
-    else:
-        # Reversing the ids and embedding twice is cheaper than reversing the embedded text.
-        states = [embedded(ids), embedded(text.reverse(ids))] if both else [embedded(ids)]
+        text, words = _convolve(words, text, config)
+    both = config.bidirectional and config.encoder != "transformer"
+    states = [words, text.reverse(words)] if both else [words]
     encode = _attentive if config.encoder == "transformer" else _recurrent
     features = _pool(encode(states, text, config), text, config.pooling)
     if config.dense_units is not None:
@@ -116,20 +111,15 @@ class _Extent:
         """
         padded = ops.pad(ids, [[0, 0], [0, width]])[:, :width]
         positions = ops.cumsum(ops.ones_like(padded), axis=1) - 1
+        filled = _Extent(ops.full_like(self.length, width), positions)
         if side == "start":
             moved = ops.mod(positions + self.length, width)
-            padded = ops.take_along_axis(padded, moved, axis=1)
-        return padded, _Extent(ops.full_like(self.length, width), positions)
+            padded = filled.take(padded, moved)
+        return padded, filled
 
     def pooled(self, width: int) -> "_Extent":
         """Give it for sequences of which each `width` positions have become one."""
         return _Extent((self.length + width - 1) // width, self._positions[:, ::width] // width)
-
-    def last(self) -> Any:
-        """Give where texts end if the positions of all are put one behind the other; [batch]."""
-        row = ops.cumsum(ops.ones_like(self.length), axis=0) - 1
-        width = ops.sum(ops.ones_like(self._positions), axis=1, keepdims=True)
-        return ops.squeeze(row * width + self.length - 1, axis=1)
 
     def signals(self, size: int) -> Any:
         """Give sines and cosines that tell positions apart; float32 [batch, length, size].
@@ -142,10 +132,18 @@ class _Extent:
 
     def reverse(self, sequence: Any) -> Any:
         """Reverse each text by its own length; padding stays behind. [batch, length, …] both."""
-        index = self._reversed
-        if len(sequence.shape) == 3:
-            index = ops.expand_dims(index, -1)
-        return ops.take_along_axis(sequence, index, axis=1)
+        return self.take(sequence, self._reversed)
+
+    def take(self, sequence: Any, positions: Any) -> Any:
+        """Take positions [batch, n] of each text; [batch, length, …] → [batch, n, …].
+
+        All texts are put one behind the other: along an axis of them, Keras would take number by
+        number instead of position by position.
+        """
+        row = ops.cumsum(ops.ones_like(self.length), axis=0) - 1
+        width = self._positions[:, -1:] + 1
+        together = ops.reshape(sequence, (-1, *sequence.shape[2:]))
+        return ops.take(together, row * width + positions, axis=0)
 
 
 def _convolve(embedded: Any, text: _Extent, config: ModelConfig) -> tuple[_Extent, Any]:
@@ -235,8 +233,7 @@ def _pool(states: list[Any], text: _Extent, pooling: str) -> Any:
 
 
 def _last(states: Any, text: _Extent) -> Any:
-    # Taken along an axis, all states would be transposed, and again on the way back.
-    return ops.take(ops.reshape(states, (-1, states.shape[-1])), text.last(), axis=0)
+    return text.take(states, text.length - 1)[:, 0]
 
 
 def _maximum(states: Any, text: _Extent) -> Any:
