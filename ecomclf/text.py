@@ -160,7 +160,7 @@ class Ids:
             int32 [rows, length].
 
         """
-        lengths = self.lengths[rows]
+        lengths = self.offsets[rows + 1] - self.offsets[rows]
         array = np.full((len(rows), max(1, int(lengths.max(initial=0)))), PADDING_ID, np.int32)
         for line, row in enumerate(rows):
             array[line, : lengths[line]] = self.values[self.offsets[row] : self.offsets[row + 1]]
