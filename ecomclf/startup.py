@@ -154,6 +154,8 @@ def quiet_mlflow() -> None:
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.ERROR)
+    # It shows the traceback of what it raises as well.
+    logging.getLogger("mlflow.store.db").setLevel(logging.CRITICAL)
 
 
 @contextlib.contextmanager

@@ -47,6 +47,7 @@ from ecomclf.tracking import (
     Run,
     Tracking,
     connect,
+    explain_outages,
     without_password,
 )
 from ecomclf.winner import Winner, choose_winner, keep_best_models
@@ -121,6 +122,7 @@ def plan_sweep(
     )
 
 
+@explain_outages()
 def run_sweep(sweep: Sweep, workers: Workers, console: Console) -> None:
     """Bring the study to its number of trials, judge the winner and register it.
 
@@ -132,6 +134,7 @@ def run_sweep(sweep: Sweep, workers: Workers, console: Console) -> None:
     Raises:
         StudyError: the study was made with other settings, or another process is running it.
         SweepFailedError: no trial was completed.
+        JobError: MLflow's store, or the study's, failed.
         SweepInterruptedError: Ctrl-C or SIGTERM; what is finished is kept.
 
     """

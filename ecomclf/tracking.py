@@ -24,7 +24,7 @@ from mlflow.tracking.context.registry import resolve_tags
 from sqlalchemy import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
-from ecomclf.errors import RequestError
+from ecomclf.errors import JobError, RequestError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -251,11 +251,36 @@ def connect(experiment: str) -> Tracking:
         client = mlflow.MlflowClient(uri)
         return Tracking(uri, _experiment_id(client, experiment))
     except (MlflowException, SQLAlchemyError, ImportError, OSError) as error:
-        reason = " ".join(str(error).split())[:300]
         raise RequestError(
-            f"cannot use the MLflow store {without_password(uri)}: {reason}; correct "
+            f"cannot use the MLflow store {without_password(uri)}: {_reason(error)}; correct "
             "MLFLOW_TRACKING_URI, or unset it"
         ) from error
+
+
+@contextlib.contextmanager
+def explain_outages() -> Iterator[None]:
+    """Let a job that loses a store on its way end with a line.
+
+    Raises:
+        JobError: MLflow's store, or Optuna's, failed.
+
+    """
+    from optuna.exceptions import StorageInternalError
+
+    try:
+        yield
+    except (MlflowException, StorageInternalError) as error:
+        uri = without_password(mlflow.get_tracking_uri())
+        store = f"MLflow store {uri}" if isinstance(error, MlflowException) else "study's storage"
+        raise JobError(
+            f"the {store} failed: {_reason(error)}; what it holds is kept, run the same command "
+            "again once it answers"
+        ) from error
+
+
+def _reason(error: Exception) -> str:
+    """Give what a store's error says, in one line."""
+    return " ".join(str(error).split())[:300]
 
 
 def _pages(search: Callable[[str | None], Any]) -> Iterator[Any]:

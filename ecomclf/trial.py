@@ -22,7 +22,7 @@ from ecomclf.plots import confusion_figure, history_figure
 from ecomclf.resample import resample_rows
 from ecomclf.split import Split
 from ecomclf.stopwatch import Stopwatch
-from ecomclf.tracking import CLASSIFIER_FOLDER, PROTOCOL, Run, connect
+from ecomclf.tracking import CLASSIFIER_FOLDER, PROTOCOL, Run, connect, explain_outages
 from ecomclf.train import EpochMetrics, fit
 
 
@@ -136,8 +136,14 @@ def run_trial(
     return TrialResult(classifier, history.kept)
 
 
+@explain_outages()
 def run_alone(config: Config, split: Split, report: DataReport, console: Console) -> None:
-    """Train the config's own values in a run of its own, and judge it once on the test rows."""
+    """Train the config's own values in a run of its own, and judge it once on the test rows.
+
+    Raises:
+        JobError: MLflow's store failed.
+
+    """
     tracking = connect(config.tracking.experiment)
     run = tracking.start_run("train", config.name, tags={})
     monitor = config.train.monitor

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
@@ -138,6 +139,21 @@ def test_a_store_that_cannot_be_opened_is_one_line(
     assert "cannot use the MLflow store" in error
     assert "MLFLOW_TRACKING_URI" in error
     assert "secret" not in error
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", ["sweep", "train"])
+def test_a_store_that_fails_on_the_way_is_one_line(
+    ecomclf: Command, tiny: Path, store: Path, command: str
+) -> None:
+    """It opens, and fails when a run is begun; what MLflow logs of that is not shown."""
+    with sqlite3.connect(store / "mlflow.db") as database:
+        database.execute("ALTER TABLE params RENAME COLUMN value TO lost")
+    code, _, error = ecomclf(command, "--config", str(tiny))
+    assert (code, error.count("\n")) == (1, 1)
+    assert "mlflow.db failed: " in error
+    assert "no such column: params.value" in error
+    assert "run the same command again" in error
 
 
 @pytest.mark.parametrize(
