@@ -36,7 +36,8 @@ class TrainingBatches:
         word_swap: float = 0.0,
     ) -> None:
         self._ids = ids
-        self._one_hot = np.eye(classes, dtype=np.float32)[labels]
+        self._labels = labels
+        self._one_hot = np.eye(classes, dtype=np.float32)
         self._batch_size = batch_size
         self._generator = np.random.default_rng(seed) if shuffle else None
         self._word_swap = word_swap
@@ -49,8 +50,8 @@ class TrainingBatches:
         for rows in self._group():
             ids = self._ids.padded(rows)
             if self._generator is not None and self._word_swap:
-                _swap_words(ids, self._ids.lengths[rows], self._word_swap, self._generator)
-            yield ids, self._one_hot[rows]
+                _swap_words(ids, self._ids.lengths_of(rows), self._word_swap, self._generator)
+            yield ids, self._one_hot[self._labels[rows]]
 
     def dataset(self) -> Any:
         """Give them as a tf.data.Dataset, which says that lengths differ.
@@ -105,7 +106,7 @@ def predict_probabilities(
     start = 0
     while start < len(order):
         # Sorted by length: as many rows as fit at the length of the last of them.
-        longest = np.maximum(lengths[order[start:]], 1)
+        longest = np.maximum(lengths[order[start : start + _PREDICTION_TOKENS]], 1)
         costs = longest * np.arange(1, len(longest) + 1)
         count = max(1, int(np.searchsorted(costs, _PREDICTION_TOKENS, side="right")))
         rows = order[start : start + count]

@@ -7,6 +7,9 @@ from scipy.special import softmax
 
 from ecomclf.evaluate import SMALLEST_PROBABILITY, cross_entropy
 
+# A threshold for confidences.
+OUT_OF_REACH = 2.0
+
 _BINS = 15
 # Temperatures outside are those of a model that knows nothing, or of a handful of rows.
 _LOG_TEMPERATURE = (-5.0, 5.0)
@@ -69,7 +72,9 @@ def expected_calibration_error(bins: tuple[Bin, ...]) -> float:
 
 
 def threshold_for(labels: np.ndarray, probabilities: np.ndarray, precision: float) -> float:
-    """Find the least confidence from which on predictions are right so often; 1 if none is.
+    """Find the least confidence from which on predictions are right so often.
+
+    Where there is none, it is `OUT_OF_REACH`, since confidences may be 1 and still be wrong.
 
     Args:
         labels: int32 [rows], of validation rows.
@@ -84,7 +89,7 @@ def threshold_for(labels: np.ndarray, probabilities: np.ndarray, precision: floa
     # Rows of equal confidence pass together, so only the last of them can be the end.
     ends = np.append(np.diff(confidence[order]) != 0, True)
     good = np.flatnonzero(reached & ends)
-    return float(confidence[order[good[-1]]]) if len(good) else 1.0
+    return float(confidence[order[good[-1]]]) if len(good) else OUT_OF_REACH
 
 
 def coverage(

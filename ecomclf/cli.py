@@ -152,7 +152,7 @@ def show_leaderboard(study: StudyName = "") -> None:
     from ecomclf.tracking import connect
 
     quiet_mlflow()
-    print_leaderboard(connect("ecomclf"), Console(), study or None)
+    print_leaderboard(connect(), Console(), study or None)
 
 
 @app.command()
@@ -298,13 +298,25 @@ def main() -> NoReturn:
     arguments = [argument for argument in sys.argv[1:] if argument != DEBUG] or ["--help"]
     try:
         code = app(arguments, prog_name="ecomclf", standalone_mode=False)
-    except (EcomclfError, typer.TyperException) as error:
+    except Exception as error:
+        said = _expected(error)
+        if said is None:
+            raise
         if debug:
             traceback.print_exc()
-        print(f"ecomclf: {_one_line(error)}", file=sys.stderr)
-        code = getattr(error, "exit_code", 2)
+        print(f"ecomclf: {_one_line(said)}", file=sys.stderr)
+        code = getattr(said, "exit_code", 2)
     ignore_interrupts()
     sys.exit(code)
+
+
+def _expected(error: Exception) -> Exception | None:
+    """Give what is to be said of an error; None of one that nobody expected."""
+    if isinstance(error, (EcomclfError, typer.TyperException)):
+        return error
+    from ecomclf.tracking import name_outage
+
+    return name_outage(error)
 
 
 def _one_line(error: Exception) -> str:
@@ -320,7 +332,7 @@ def _registry(model: str) -> "Registry":
     from ecomclf.tracking import connect
 
     quiet_mlflow()
-    return Registry(connect("ecomclf").uri, model)
+    return Registry(connect().uri, model)
 
 
 def _version(model: str, stage: str, version: str) -> "tuple[Registry, ModelVersion]":

@@ -1,6 +1,7 @@
 """Check and deduplicate what a source holds; the data report and the fingerprint."""
 
 import hashlib
+import sys
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -177,7 +178,10 @@ def _usable(table: Table, config: DataConfig) -> _Usable:
             "check data.text_columns and data.label_column"
         )
     labels = [label for _, label in complete]
-    words_of = {text: normalised_words(text) for text in {text for text, _ in complete}}
+    # A word is kept once, however many texts have it.
+    words_of = {
+        text: [*map(sys.intern, normalised_words(text))] for text in {text for text, _ in complete}
+    }
     words = [words_of[text] for text, _ in complete]
     kept, two_labels, ties = _one_row_a_text(words, labels)
     if config.split == "random_rows":

@@ -230,6 +230,7 @@ def _readme(classifier: Classifier, part: Path) -> str:
 def _move(part: Path, folder: Path) -> list[Path]:
     """Move the files in; what an earlier export left and this one does not have is removed."""
     folder.mkdir(exist_ok=True)
+    (folder / _README).unlink(missing_ok=True)
     for name in FILES:
         if (part / name).exists():
             shutil.move(part / name, folder / name)

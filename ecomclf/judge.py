@@ -115,7 +115,7 @@ def judge_winner(
     registry = Registry(tracking.uri, config.registry.model)
     version = _register(registry, parent, study, split, winner, test, config)
     if GATE not in version.tags:
-        comparison = _compare_with_champion(registry, classifier, split, config)
+        comparison = _compare_with_champion(registry, version, classifier, split, config)
         first = next(iter(baselines))
         verdict = judge(
             test,
@@ -220,18 +220,23 @@ def _register(
 
 
 def _compare_with_champion(
-    registry: Registry, challenger: "Classifier", split: Split, config: Config
+    registry: Registry,
+    version: ModelVersion,
+    challenger: "Classifier",
+    split: Split,
+    config: Config,
 ) -> Comparison | None:
-    """Hold the challenger against the version in Production, where there is one."""
+    """Hold a version's classifier against that in Production, where there is another."""
     from ecomclf.classifier import Classifier
     from ecomclf.flavor import GROUP_KEYS_FILE
 
     number = registry.aliases().get("Production")
-    if number is None:
+    # Killed after it was promoted, the version itself is there.
+    if number is None or number == str(version.version):
         return None
-    version = registry.resolve(version=number)
+    held = registry.resolve(version=number)
     with tempfile.TemporaryDirectory() as folder:
-        files = registry.download(version, Path(folder))
+        files = registry.download(held, Path(folder))
         # A version that no sweep has made does not say what it has seen.
         if not (files / GROUP_KEYS_FILE).exists():
             return Comparison(number, 0)

@@ -51,6 +51,9 @@ ATTEMPT = "attempt"
 
 MOST_ATTEMPTS = 3
 
+# What an address means that names no port.
+_PORTS = {"postgresql": 5432, "mysql": 3306, "mariadb": 3306}
+
 
 # Sections and keys on which trials do not depend; of `data`, the fingerprint stands for the rows.
 _NOT_COMPARED = ("name", "data.", "sweep.", "winner.", "tracking.", "registry.")
@@ -108,7 +111,7 @@ def require_own_storage(storage: str, tracking_uri: str) -> None:
     except (SQLAlchemyError, ValueError) as error:
         raise StudyError(
             "the storage must be a database address such as postgresql+psycopg://… but got "
-            f"{storage!r}"
+            f"{without_password(storage)!r}"
         ) from error
     # MLflow's store may be a server or a folder.
     with contextlib.suppress(SQLAlchemyError, ValueError):
@@ -125,7 +128,8 @@ def _database(address: str) -> tuple[object, ...]:
     backend, name = url.get_backend_name(), url.database
     if backend == "sqlite" and name:
         name = os.path.realpath(name)
-    return backend, url.host, url.port, name
+    host = "127.0.0.1" if url.host == "localhost" else url.host
+    return backend, host, url.port or _PORTS.get(backend), name
 
 
 def journal_path(name: str) -> Path:

@@ -47,7 +47,6 @@ from ecomclf.tracking import (
     Run,
     Tracking,
     connect,
-    explain_outages,
     without_password,
 )
 from ecomclf.winner import Winner, choose_winner, keep_best_models
@@ -122,7 +121,6 @@ def plan_sweep(
     )
 
 
-@explain_outages()
 def run_sweep(sweep: Sweep, workers: Workers, console: Console) -> None:
     """Bring the study to its number of trials, judge the winner and register it.
 
@@ -134,7 +132,6 @@ def run_sweep(sweep: Sweep, workers: Workers, console: Console) -> None:
     Raises:
         StudyError: the study was made with other settings, or another process is running it.
         SweepFailedError: no trial was completed.
-        JobError: MLflow's store, or the study's, failed.
         SweepInterruptedError: Ctrl-C or SIGTERM; what is finished is kept.
 
     """
@@ -269,7 +266,9 @@ def _run(
     judgement = judge_winner(
         sweep.config, sweep.report, split, study, tracking, parent, winner, baselines
     )
-    keep_best_models(study, tracking, sweep.config.sweep.keep_models)
+    left = keep_best_models(study, tracking, sweep.config.sweep.keep_models)
+    if left:
+        console.print(f"the artifact store lets nothing be removed: {left} models stay")
 
     print_leaderboard(tracking, console, study_id=study.user_attrs[studies.ID])
     _print_judgement(console, winner, judgement)

@@ -7,6 +7,7 @@ process writes its trial's run without knowing of any other.
 import contextlib
 import json
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -140,10 +141,13 @@ class Run:
 
 @dataclass(frozen=True)
 class Tracking:
-    """The store and the experiment that new runs go to; picklable, so workers get it as it is."""
+    """The store and the experiment that new runs go to; picklable, so workers get it as it is.
+
+    Where the experiment is "", no run can be begun.
+    """
 
     uri: str
-    experiment_id: str
+    experiment_id: str = ""
 
     @property
     def _client(self) -> mlflow.MlflowClient:
@@ -227,19 +231,25 @@ class Tracking:
         """Say whether a run has kept an artifact."""
         return bool(self._client.list_artifacts(run_id, artifact))
 
-    def delete_artifact(self, run_id: str, artifact: str) -> None:
-        """Remove an artifact, wherever it is stored; nothing happens when there is none."""
-        if self.has_artifact(run_id, artifact):
-            run = self._client.get_run(run_id)
-            repository: Any = get_artifact_repository(run.info.artifact_uri)
+    def delete_artifact(self, run_id: str, artifact: str) -> bool:
+        """Remove an artifact, wherever it is stored; gives whether there is none any more."""
+        if not self.has_artifact(run_id, artifact):
+            return True
+        run = self._client.get_run(run_id)
+        repository: Any = get_artifact_repository(run.info.artifact_uri)
+        try:
             repository.delete_artifacts(artifact)
+        except Exception:
+            # Not every store can, or lets everybody, and each says so in an error of its own.
+            return False
+        return True
 
 
-def connect(experiment: str) -> Tracking:
+def connect(experiment: str | None = None) -> Tracking:
     """Open the store that MLflow's variables name, or `sqlite:///mlflow.db`.
 
-    The experiment is that of `MLFLOW_RUN_ID`, else the one that MLflow's variables name, else
-    `experiment`, made if need be.
+    Where runs are to be begun, the experiment is that of `MLFLOW_RUN_ID`, else the one that
+    MLflow's variables name, else `experiment`, made if need be.
 
     Raises:
         RequestError: the store cannot be opened or a variable names what is not there.
@@ -249,6 +259,9 @@ def connect(experiment: str) -> Tracking:
     try:
         _make_database(uri)
         client = mlflow.MlflowClient(uri)
+        if experiment is None:
+            client.search_experiments(max_results=1)
+            return Tracking(uri)
         return Tracking(uri, _experiment_id(client, experiment))
     except (MlflowException, SQLAlchemyError, ImportError, OSError) as error:
         raise RequestError(
@@ -257,30 +270,31 @@ def connect(experiment: str) -> Tracking:
         ) from error
 
 
-@contextlib.contextmanager
-def explain_outages() -> Iterator[None]:
-    """Let a job that loses a store on its way end with a line.
-
-    Raises:
-        JobError: MLflow's store, or Optuna's, failed.
-
-    """
+def name_outage(error: Exception) -> JobError | None:
+    """Say in one line what failed beneath a command: a store, the disk or the network, if any."""
     from optuna.exceptions import StorageInternalError
 
-    try:
-        yield
-    except (MlflowException, StorageInternalError) as error:
-        uri = without_password(mlflow.get_tracking_uri())
-        store = f"MLflow store {uri}" if isinstance(error, MlflowException) else "study's storage"
-        raise JobError(
-            f"the {store} failed: {_reason(error)}; what it holds is kept, run the same command "
-            "again once it answers"
-        ) from error
+    if isinstance(error, MlflowException):
+        failed = f"the MLflow store {without_password(mlflow.get_tracking_uri())}"
+    elif isinstance(error, StorageInternalError):
+        failed = "the study's storage"
+    elif isinstance(error, OSError):
+        failed = "the disk or the network"
+    else:
+        return None
+    return JobError(
+        f"{failed} failed: {_reason(error)}; what was done is kept, mend that and run the same "
+        "command again"
+    )
 
 
 def _reason(error: Exception) -> str:
-    """Give what a store's error says, in one line."""
-    return " ".join(str(error).split())[:300]
+    """Give what a store's error says, in one line and without a password."""
+    return _masked(" ".join(str(error).split())[:300])
+
+
+def _masked(text: str) -> str:
+    return re.sub(r"/[^/\s]*:[^/\s]*@", "/***@", text)
 
 
 def _pages(search: Callable[[str | None], Any]) -> Iterator[Any]:
@@ -299,7 +313,7 @@ def without_password(address: str) -> str:
     try:
         return make_url(address).render_as_string(hide_password=True)
     except (SQLAlchemyError, ValueError):
-        return address
+        return _masked(address)
 
 
 def _make_database(uri: str) -> None:
@@ -337,4 +351,12 @@ def _experiment_id(client: mlflow.MlflowClient, name: str) -> str:
             f"the experiment {name!r} is deleted; restore it with `mlflow experiments restore "
             f"--experiment-id {found.experiment_id}`, or choose another tracking.experiment"
         )
-    return str(found.experiment_id if found else client.create_experiment(name))
+    if found is None:
+        try:
+            return str(client.create_experiment(name))
+        except MlflowException:
+            # Another command may have been faster.
+            found = client.get_experiment_by_name(name)
+            if found is None:
+                raise
+    return str(found.experiment_id)

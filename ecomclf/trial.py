@@ -22,7 +22,7 @@ from ecomclf.plots import confusion_figure, history_figure
 from ecomclf.resample import resample_rows
 from ecomclf.split import Split
 from ecomclf.stopwatch import Stopwatch
-from ecomclf.tracking import CLASSIFIER_FOLDER, PROTOCOL, Run, connect, explain_outages
+from ecomclf.tracking import CLASSIFIER_FOLDER, PROTOCOL, Run, connect
 from ecomclf.train import EpochMetrics, fit
 
 
@@ -74,15 +74,18 @@ def run_trial(
         on_epoch(epoch, metrics)
         watch.lap("logging")
 
-    train = resample_rows(split.train.labels, split.classes, config.train.resample, config.seed)
+    train, labels = texts.train, split.train.labels
+    if config.train.resample:
+        drawn = resample_rows(labels, split.classes, config.train.resample, config.seed)
+        train, labels = train.take(drawn), labels[drawn]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         try:
             history = fit(
                 fast,
                 TrainingBatches(
-                    texts.train.take(train),
-                    split.train.labels[train],
+                    train,
+                    labels,
                     classes=classes,
                     batch_size=config.train.batch_size,
                     shuffle=True,
@@ -136,14 +139,12 @@ def run_trial(
     return TrialResult(classifier, history.kept)
 
 
-@explain_outages()
 def run_alone(config: Config, split: Split, report: DataReport, console: Console) -> None:
-    """Train the config's own values in a run of its own, and judge it once on the test rows.
-
-    Raises:
-        JobError: MLflow's store failed.
-
-    """
+    """Train the config's own values in a run of its own, and judge it once on the test rows."""
+    watch = Stopwatch()
+    # Cleaning may leave nothing of the texts: a wrong request, which leaves no run.
+    texts = encode_texts(split, config.text)
+    watch.lap("encoding")
     tracking = connect(config.tracking.experiment)
     run = tracking.start_run("train", config.name, tags={})
     monitor = config.train.monitor
@@ -155,9 +156,6 @@ def run_alone(config: Config, split: Split, report: DataReport, console: Console
 
     try:
         run.log_json(report.to_dict(), "data_report.json")
-        watch = Stopwatch()
-        texts = encode_texts(split, config.text)
-        watch.lap("encoding")
         result = run_trial(config, split, texts, run, show, watch)
         probabilities = result.classifier.predict_probabilities(split.test.texts)
         test = evaluate(split.test.labels, probabilities, split.classes)

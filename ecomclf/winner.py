@@ -108,9 +108,11 @@ def ranked(study: optuna.Study) -> list[int]:
     return [trial.number for trial in trials]
 
 
-def keep_best_models(study: optuna.Study, tracking: Tracking, count: int) -> None:
-    """Remove the saved classifiers of all but the best trials."""
+def keep_best_models(study: optuna.Study, tracking: Tracking, count: int) -> int:
+    """Remove the saved classifiers of all but the best trials; gives how many could not be."""
     kept = {*ranked(study)[:count]}
-    for number, run in tracking.trial_runs(study.user_attrs[ID]).items():
-        if number not in kept:
-            tracking.delete_artifact(run.info.run_id, CLASSIFIER_FOLDER)
+    return sum(
+        not tracking.delete_artifact(run.info.run_id, CLASSIFIER_FOLDER)
+        for number, run in tracking.trial_runs(study.user_attrs[ID]).items()
+        if number not in kept
+    )

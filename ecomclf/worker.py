@@ -125,8 +125,8 @@ class _Trial:
             run.finish("KILLED")
             self._study.tell(trial, state=TrialState.PRUNED)
             self._emit(Ended(trial.number, "pruned", self._score))
-        except (MlflowException, StorageInternalError):
-            # The store's failure, not the trial's: it is tried again.
+        except (MlflowException, StorageInternalError, OSError):
+            # A store's failure, the disk's or the network's, not the trial's: it is tried again.
             raise
         except Exception as error:
             reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"

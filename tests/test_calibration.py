@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from ecomclf.calibration import (
+    OUT_OF_REACH,
     Bin,
     coverage,
     expected_calibration_error,
@@ -100,13 +101,15 @@ def test_honest_probabilities_have_hardly_any_calibration_error() -> None:
         ([(0.9, True), (0.8, True), (0.8, False)], 0.9, 0.9),
         ([(0.9, True), (0.8, False), (0.8, True)], 0.6, 0.8),
         # Never reached.
-        ([(0.9, False), (0.8, True)], 0.6, 1.0),
+        ([(0.9, False), (0.8, True)], 0.6, OUT_OF_REACH),
+        # Float32 knows confidences of 1 that are wrong.
+        ([(1.0, False), (1.0, True)], 0.6, OUT_OF_REACH),
     ],
 )
 def test_the_threshold_is_the_least_that_gives_the_precision(
     given: Answers, precision: float, threshold: float
 ) -> None:
-    """As many rows as can be pass; rows of equal confidence together; 1 where none may."""
+    """As many rows as can be pass; rows of equal confidence together; none where none may."""
     assert threshold_for(*answers(given), precision) == threshold
 
 

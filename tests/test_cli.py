@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import mlflow
 import pytest
 
 from ecomclf.cli import main
@@ -127,18 +128,62 @@ def test_another_programs_database_is_no_storage(
     assert "it must be a database of its own" in error
 
 
-@pytest.mark.parametrize("uri", ["sqlite:///no.db", "postgresql+none://u:secret@127.0.0.1:1/x"])
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "sqlite:///no.db",
+        "postgresql+none://u:secret@127.0.0.1:1/x",
+        "http://u:secret@127.0.0.1:1",
+    ],
+)
 def test_a_store_that_cannot_be_opened_is_one_line(
     ecomclf: Command, workplace: Path, monkeypatch: pytest.MonkeyPatch, uri: str
 ) -> None:
     """What SQLAlchemy and its drivers raise is said without the password."""
     write(workplace, "no.db", "no database\n" * 400)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     code, _, error = ecomclf("leaderboard")
     assert (code, error.count("\n")) == (2, 1)
     assert "cannot use the MLflow store" in error
     assert "MLFLOW_TRACKING_URI" in error
     assert "secret" not in error
+
+
+def test_asking_the_registry_needs_no_experiment(
+    ecomclf: Command, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """None is made for it, and one that was deleted is in nobody's way."""
+    client = mlflow.MlflowClient()
+    client.delete_experiment(client.create_experiment("ecomclf"))
+    client.create_registered_model("ecomclf")
+    client.create_model_version("ecomclf", source=str(store))
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "another")
+    code, output, error = ecomclf("models")
+    assert (code, error) == (0, "")
+    assert "version" in output
+    assert [found.name for found in client.search_experiments()] == ["Default"]
+
+
+def test_a_registry_that_fails_is_one_line(ecomclf: Command, store: Path) -> None:
+    """What reads and promotes versions says so too."""
+    mlflow.MlflowClient().create_registered_model("ecomclf")
+    with sqlite3.connect(store / "mlflow.db") as database:
+        database.execute("ALTER TABLE model_versions RENAME COLUMN source TO lost")
+    code, _, error = ecomclf("promote", "1", "--stage", "Production")
+    assert (code, error.count("\n")) == (1, 1)
+    assert "mlflow.db failed: " in error
+
+
+def test_texts_without_a_word_leave_no_run(ecomclf: Command, tiny: Path) -> None:
+    """Cleaning leaves nothing of them, which shows when they are encoded."""
+    rows = [f"{'!' * (number + 1)},{'ab'[number % 2]}" for number in range(60)]
+    write(tiny.parent, "marks.csv", "text,label\n" + "\n".join(rows) + "\n")
+    override = "data.source=marks.csv data.text_columns=[text] data.label_column=label"
+    code, _, error = ecomclf("train", "--config", str(tiny), "--set", override)
+    assert (code, error.count("\n")) == (2, 1)
+    assert "no training text has a word left after cleaning" in error
+    assert not (tiny.parent / "mlflow.db").exists()
 
 
 @pytest.mark.slow

@@ -1,4 +1,5 @@
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -251,6 +252,21 @@ def test_an_earlier_export_is_replaced_only_when_forced(tmp_path: Path) -> None:
     assert read_json(tmp_path / "report.json") == {"rows": 7}
     assert {path.name for path in tmp_path.iterdir()} == {"notes.txt", *(p.name for p in written)}
     assert not (tmp_path / "model.h5").exists()
+
+
+def test_an_export_that_is_killed_is_not_taken_for_a_whole_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """README.txt stands only where all else does, that of an earlier export too."""
+    export_to(tmp_path, classify_with())
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(shutil, "move", killed)
+    with pytest.raises(KeyboardInterrupt):
+        export_to(tmp_path, classify_with(), force=True)
+    assert not (tmp_path / "README.txt").exists()
 
 
 def test_a_failed_export_leaves_nothing(tmp_path: Path) -> None:

@@ -237,6 +237,9 @@ def test_first_guesses_survive_a_kill_between_them(
     [
         ("postgresql+psycopg://a:secret@db/x", "postgresql+psycopg2://b:c@db/x", True),
         ("postgresql+psycopg://a:secret@db/x", "postgresql+psycopg2://b:c@db/y", False),
+        ("postgresql+psycopg://a:secret@db/x", "postgresql://db:5432/x", True),
+        ("postgresql+psycopg://a:secret@localhost/x", "postgresql://127.0.0.1/x", True),
+        ("postgresql+psycopg://a:secret@db/x", "postgresql://db:5433/x", False),
         ("postgresql+psycopg://a:secret@db/x", "http://db/x", False),
         ("sqlite:///sub/../x.db", "sqlite:///x.db", True),
         ("sqlite:///x.db", "file:./mlruns", False),

@@ -4,6 +4,7 @@ import functools
 import io
 import json
 import shutil
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -397,6 +398,20 @@ def test_a_parent_killed_at_the_very_end_is_not_left_running(finished: sweeps.Sw
     assert len(mlflow.MlflowClient().search_model_versions("name = 'ecomclf'")) == 1
 
 
+def test_a_version_is_not_held_against_itself(finished: sweeps.Sweep) -> None:
+    """Killed after it was promoted and before the gate was done, it is in Production itself."""
+    sweep = planned(finished.config.with_values({"registry.stage": "Production"}), trials=1)
+    run(sweep)
+    version = Registry(mlflow.get_tracking_uri(), "ecomclf").resolve(stage="Production")
+    mlflow.MlflowClient().delete_model_version_tag("ecomclf", version.version, "gate")
+    open_study(sweep).set_user_attr(studies.JUDGED, "")
+    run(sweep)
+    again = Registry(mlflow.get_tracking_uri(), "ecomclf").resolve(stage="Production")
+    assert again.version == version.version
+    assert again.tags["gate"] == "passed"
+    assert "champion" not in again.tags
+
+
 def test_a_finished_study_is_judged_anew_when_its_winner_is_made_otherwise(
     finished: sweeps.Sweep,
 ) -> None:
@@ -440,29 +455,36 @@ def test_a_study_in_a_database_is_run_and_known_again(tiny: Path) -> None:
     assert not list(Path("mlruns/studies").glob("*.journal"))
 
 
+@dataclass(frozen=True)
 class UnreachableRun(trackings.Run):
     """A run whose store went away after it was begun."""
 
+    error: Exception
+
     def log_params(self, params: object) -> None:
-        """Fail as MLflow's client does after its last attempt."""
-        raise MlflowException(f"no answer, {params} not written")
+        """Fail as MLflow's client does after its last attempt, or as a disk does that is full."""
+        raise self.error
 
 
+@dataclass(frozen=True)
 class Outage(trackings.Tracking):
     """A store that goes away whenever a run was begun."""
 
+    error: Exception = field(kw_only=True)
+
     def start_run(self, *given: Any, **named: Any) -> trackings.Run:
         """Begin a run."""
-        return UnreachableRun(self.uri, super().start_run(*given, **named).run_id)
+        return UnreachableRun(self.uri, super().start_run(*given, **named).run_id, self.error)
 
 
-def test_an_outage_of_the_store_is_no_error_of_the_trial(tiny: Path) -> None:
+@pytest.mark.parametrize("error", [MlflowException("no answer"), OSError(28, "no answer")])
+def test_an_outage_of_the_store_is_no_error_of_the_trial(tiny: Path, error: Exception) -> None:
     """It does not count, and its parameters are tried again."""
     sweep = planned(load_config(tiny), trials=1)
     study, store = open_study(sweep), connect("ecomclf")
-    outage = Outage(store.uri, store.experiment_id)
+    outage = Outage(store.uri, store.experiment_id, error=error)
     context = WorkerContext(sweep.config, sweep.split, outage, sweep.study_name, None)
-    with pytest.raises(MlflowException, match="no answer"):
+    with pytest.raises(type(error), match="no answer"):
         prepare_worker(context)(TrialTask(0, "p"), lambda _: None)
     sweeps.settle(study, store, alive=())
     assert studies.counted(study) == 0

@@ -3,7 +3,45 @@
 import sqlite3
 from pathlib import Path
 
-from ecomclf.tracking import connect
+import pytest
+
+from ecomclf import tracking as trackings
+from ecomclf.tracking import connect, without_password
+
+
+class KeepingRepository:
+    """An artifact store that lets nothing be removed."""
+
+    def __init__(self, uri: str) -> None:
+        """Take any address."""
+
+    def delete_artifacts(self, path: str) -> None:
+        """Say so, as some of MLflow's do."""
+        raise NotImplementedError(path)
+
+
+def test_an_artifact_that_cannot_be_removed_stays(
+    store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tidying up is no reason to fail."""
+    tracking = connect("mine")
+    run = tracking.start_run("train", "one", tags={})
+    run.log_text("x", "kept/file.txt")
+    with monkeypatch.context() as patched:
+        patched.setattr(trackings, "get_artifact_repository", KeepingRepository)
+        assert not tracking.delete_artifact(run.run_id, "kept")
+    assert tracking.has_artifact(run.run_id, "kept")
+    assert tracking.delete_artifact(run.run_id, "kept")
+    assert not tracking.has_artifact(run.run_id, "kept")
+    assert tracking.delete_artifact(run.run_id, "kept")
+
+
+@pytest.mark.parametrize(
+    "address", ["postgresql://u:secret@db/x", "http://u:secret@db:5000", "postgresql:/u:secret@db"]
+)
+def test_no_address_shows_its_password(address: str) -> None:
+    """Whether it can be parsed or not."""
+    assert "secret" not in without_password(address)
 
 
 def test_runs_are_found_among_many_experiments(store: Path) -> None:
