@@ -57,7 +57,7 @@ def test_texts_are_encoded_once(fits: list[object]) -> None:
     np.testing.assert_array_equal(first.train.values, second.train.values)
     np.testing.assert_array_equal(first.train.offsets, second.train.offsets)
     assert first.vectorizer.words == second.vectorizer.words
-    assert isinstance(second.train.values, np.memmap)
+    assert isinstance(second.train.values.base, np.memmap)
 
 
 @pytest.mark.parametrize(
