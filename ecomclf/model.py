@@ -113,7 +113,8 @@ class _Extent:
         positions = ops.cumsum(ops.ones_like(padded), axis=1) - 1
         filled = _Extent(ops.full_like(self.length, width), positions)
         if side == "start":
-            moved = ops.mod(positions + self.length, width)
+            # The other way round Keras would take the lengths for a bias of as many columns.
+            moved = ops.mod(self.length + positions, width)
             padded = filled.take(padded, moved)
         return padded, filled
 

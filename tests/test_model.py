@@ -151,6 +151,22 @@ def test_texts_filled_up_are_read_as_keras_reads_padding(padding: str, layers: i
     assert np.ptp(expected, axis=0).max() > 0.01
 
 
+@pytest.mark.parametrize("padding", ["none", "end", "start"])
+@pytest.mark.parametrize("filters", [None, 5])
+def test_a_batch_as_long_as_it_is_wide_is_read_like_any_other(
+    padding: str, filters: int | None
+) -> None:
+    """As many texts as positions, before and after pooling; asked with their numbers known."""
+    model = network(padding=padding, filters=filters, filter_pool=2, pooling="last")
+    for width in (4, 8, 25):
+        for rows in (width, (width + 1) // 2):
+            ids = np.zeros((rows, width), np.int32)
+            for row in range(rows):
+                ids[row, : 1 + row % width] = 1 + (np.arange(1 + row % width) + row) % 20
+            alone = np.concatenate([model(ids[row : row + 1]) for row in range(rows)])
+            np.testing.assert_allclose(model(ids), alone, atol=1e-5)
+
+
 def test_the_side_of_the_padding_matters() -> None:
     """A text read with padding behind it, before it, or without any gets other probabilities."""
     ids = np.array([[5, 9, 3]], np.int32)
