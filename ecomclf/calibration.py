@@ -7,7 +7,7 @@ from scipy.special import softmax
 
 from ecomclf.evaluate import SMALLEST_PROBABILITY, cross_entropy
 
-# A threshold for confidences.
+# A threshold above every confidence.
 OUT_OF_REACH = 2.0
 
 _BINS = 15

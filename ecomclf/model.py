@@ -94,6 +94,8 @@ class _Extent:
         inside = ops.less(positions, length)
         self.inside = ops.expand_dims(inside, -1)
         self._reversed = ops.where(inside, length - 1 - positions, positions)
+        # Where each text begins if all are put one behind the other.
+        self._start = (ops.cumsum(ops.ones_like(length), axis=0) - 1) * (positions[:, -1:] + 1)
 
     @classmethod
     def of_ids(cls, ids: Any) -> Self:
@@ -141,10 +143,8 @@ class _Extent:
         All texts are put one behind the other: along an axis of them, Keras would take number by
         number instead of position by position.
         """
-        row = ops.cumsum(ops.ones_like(self.length), axis=0) - 1
-        width = self._positions[:, -1:] + 1
         together = ops.reshape(sequence, (-1, *sequence.shape[2:]))
-        return ops.take(together, row * width + positions, axis=0)
+        return ops.take(together, self._start + positions, axis=0)
 
 
 def _convolve(embedded: Any, text: _Extent, config: ModelConfig) -> tuple[_Extent, Any]:

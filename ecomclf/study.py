@@ -33,7 +33,7 @@ from ecomclf.config import Config, Scalar
 from ecomclf.errors import StudyError
 from ecomclf.sections import NAME, SweepConfig
 from ecomclf.space import Choice, Dimension, IntRange
-from ecomclf.tracking import STUDY, STUDY_ID, without_password
+from ecomclf.tracking import STUDY, STUDY_ID, reason_of, without_password
 
 STUDIES = Path("mlruns") / "studies"
 
@@ -187,10 +187,10 @@ def open_study(name: str, identity: Mapping[str, Scalar], storage: str | None) -
         RuntimeError,
         optuna.exceptions.StorageInternalError,
     ) as error:
-        reason = " ".join(str(error).split())[:300]
         raise StudyError(
-            f"cannot use the storage {without_password(storage or '')!r}: {reason}; it must be a "
-            "database of its own that SQLAlchemy knows, its driver installed, or be left out"
+            f"cannot use the storage {without_password(storage or '')!r}: {reason_of(error)}; it "
+            "must be a database of its own that SQLAlchemy knows, its driver installed, or be left "
+            "out"
         ) from error
     known = study.user_attrs.get(IDENTITY)
     if known is None:

@@ -265,7 +265,7 @@ def connect(experiment: str | None = None) -> Tracking:
         return Tracking(uri, _experiment_id(client, experiment))
     except (MlflowException, SQLAlchemyError, ImportError, OSError) as error:
         raise RequestError(
-            f"cannot use the MLflow store {without_password(uri)}: {_reason(error)}; correct "
+            f"cannot use the MLflow store {without_password(uri)}: {reason_of(error)}; correct "
             "MLFLOW_TRACKING_URI, or unset it"
         ) from error
 
@@ -283,12 +283,12 @@ def name_outage(error: Exception) -> JobError | None:
     else:
         return None
     return JobError(
-        f"{failed} failed: {_reason(error)}; what was done is kept, mend that and run the same "
+        f"{failed} failed: {reason_of(error)}; what was done is kept, mend that and run the same "
         "command again"
     )
 
 
-def _reason(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
     """Give what a store's error says, in one line and without a password."""
     return _masked(" ".join(str(error).split())[:300])
 

@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import optuna
-from mlflow.exceptions import MlflowException
-from optuna.exceptions import StorageInternalError
 from optuna.trial import TrialState
 
 from ecomclf import study as studies
@@ -20,7 +18,7 @@ from ecomclf.engine import Emit
 from ecomclf.errors import JobError
 from ecomclf.split import Split
 from ecomclf.stopwatch import Stopwatch
-from ecomclf.tracking import PRUNED, TRIAL, Run, Tracking
+from ecomclf.tracking import PRUNED, TRIAL, Run, Tracking, name_outage
 
 if TYPE_CHECKING:
     from ecomclf.encoding import EncodedTexts
@@ -125,10 +123,10 @@ class _Trial:
             run.finish("KILLED")
             self._study.tell(trial, state=TrialState.PRUNED)
             self._emit(Ended(trial.number, "pruned", self._score))
-        except (MlflowException, StorageInternalError, OSError):
-            # A store's failure, the disk's or the network's, not the trial's: it is tried again.
-            raise
         except Exception as error:
+            if name_outage(error):
+                # Not the trial's own: it is tried again.
+                raise
             reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
             trial.set_user_attr(studies.OWN_ERROR, reason)
             run.log_text(traceback.format_exc(), "error.txt")
