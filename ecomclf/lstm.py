@@ -1,4 +1,7 @@
-"""An LSTM that is faster on a CPU than Keras' own, with the same weights and the same answers."""
+"""An LSTM that is faster on a CPU than Keras' own, and a faster way to turn texts round for it.
+
+The weights and the answers are the same.
+"""
 
 import functools
 from typing import Any
@@ -39,10 +42,38 @@ class FastLSTM(layers.LSTM):
         return tf.transpose(states, [1, 0, 2]) if self.return_sequences else states[-1]
 
 
-def with_fast_lstms(model: keras.Model) -> keras.Model:
-    """Give a copy of a model with fast LSTMs, weights included; itself where they do not pay.
+class FastReverse(keras.Operation):
+    """`keras.ops.take_along_axis` on axis 1, where the positions taken reverse a text.
 
-    Another backend has no such operation, and a GPU has a better one.
+    Whole positions are taken, not number by number; those of all texts' first words stand first, as
+    a recurrent layer reads them. What is reversed twice is as it was, so the gradient is reversed
+    too, where TensorFlow would add it up position by position.
+    """
+
+    def call(self, sequence: Any, positions: Any) -> Any:
+        """Reverse float32 [batch, length, size], `positions` int32 [batch, length, 1]."""
+        import tensorflow as tf
+
+        texts = tf.shape(sequence)[0]
+        places = tf.transpose(positions[:, :, 0]) * texts + tf.range(texts)
+
+        def take(sequence: Any) -> Any:
+            words_first = tf.transpose(sequence, [1, 0, 2])
+            together = tf.reshape(words_first, [-1, sequence.shape[2]])
+            return tf.transpose(tf.gather(together, places), [1, 0, 2])
+
+        return tf.custom_gradient(lambda sequence: (take(sequence), take))(sequence)
+
+    def compute_output_spec(self, sequence: Any, *_: Any) -> Any:
+        """Give its shape and dtype, those of `sequence`."""
+        return keras.KerasTensor(sequence.shape, sequence.dtype)
+
+
+def with_fast_lstms(model: keras.Model) -> keras.Model:
+    """Give a copy of a model with fast LSTMs and what they need, weights included.
+
+    It is the model itself where they do not pay: another backend has no such operation, and a GPU
+    has a better one.
     """
     if keras.backend.backend() != "tensorflow":
         return model
@@ -52,6 +83,9 @@ def with_fast_lstms(model: keras.Model) -> keras.Model:
         return model
 
     def copy(layer: Any) -> Any:
+        # An operation of `keras.ops`, whose class has no public name.
+        if type(layer).__name__ == "TakeAlongAxis":
+            return FastReverse()
         kind = FastLSTM if type(layer) is layers.LSTM else type(layer)
         return kind.from_config(layer.get_config())
 

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
-from ecomclf.lstm import FastLSTM, with_fast_lstms
+from ecomclf.lstm import FastLSTM, FastReverse, with_fast_lstms
 from ecomclf.model import build_model
 from ecomclf.sections import ModelConfig
 
@@ -61,6 +61,24 @@ def test_gradients_are_those_of_keras(options: dict[str, Any]) -> None:
         np.testing.assert_allclose(fast, stock, rtol=1e-4, atol=1e-4)
 
 
+def test_a_text_is_reversed_as_keras_does() -> None:
+    """Answers and gradients are those of taking along an axis, whatever stands behind the end."""
+    lengths = np.array([[13], [1], [5], [12], [2]])
+    at = np.arange(13)
+    positions = np.where(at < lengths, lengths - 1 - at, at)[:, :, np.newaxis].astype(np.int32)
+    weights = GENERATOR.normal(0, 1, SEQUENCES.shape).astype(np.float32)
+    found = []
+    for reverse in (FastReverse(), lambda *both: keras.ops.take_along_axis(*both, axis=1)):
+        inputs = tf.constant(SEQUENCES)
+        with tf.GradientTape() as tape:
+            tape.watch(inputs)
+            reversed_texts = reverse(inputs, positions)
+            loss = tf.reduce_sum(reversed_texts * weights)
+        found.append((reversed_texts, tape.gradient(loss, inputs)))
+    for fast, stock in zip(*found, strict=True):
+        np.testing.assert_array_equal(fast, stock)
+
+
 @pytest.mark.parametrize(
     "options",
     [{}, {"filters": None, "layers": 2, "pooling": "attention"}, {"encoder": "gru"}],
@@ -75,6 +93,9 @@ def test_a_copy_answers_as_its_model(options: dict[str, Any]) -> None:
     kinds = {type(layer) for layer in fast.layers if isinstance(layer, layers.LSTM)}
     assert kinds == (set() if config.encoder == "gru" else {FastLSTM})
     assert not any(isinstance(layer, FastLSTM) for layer in model.layers)
+    # Once for the backward direction; two layers, and attention, put both side by side again.
+    turns = sum(isinstance(operation, FastReverse) for operation in fast.operations)
+    assert turns == (4 if options.get("layers") == 2 else 1)
     names = [[weight.path.split("/")[-2:] for weight in each.weights] for each in (fast, model)]
     assert names[0] == names[1]
 
