@@ -94,9 +94,9 @@ class _Extent:
         inside = ops.less(positions, length)
         self.inside = ops.expand_dims(inside, -1)
         self._reversed = ops.where(inside, length - 1 - positions, positions)
-        # Of each text in its batch, and of all of them; int32 [batch, 1] and [1, 1].
-        self._row = ops.cumsum(ops.ones_like(length), axis=0) - 1
-        self._rows = self._row[-1:, :] + 1
+        # Which text of the batch each is, from 0, and how many there are; int32 [batch, 1], [1, 1].
+        self._number = ops.cumsum(ops.ones_like(length), axis=0) - 1
+        self._texts = self._number[-1:, :] + 1
 
     @classmethod
     def of_ids(cls, ids: Any) -> Self:
@@ -150,8 +150,8 @@ class _Extent:
         """
         swap = (1, 0, *range(2, len(sequence.shape)))
         together = ops.reshape(ops.transpose(sequence, swap), (-1, *sequence.shape[2:]))
-        # The other way round Keras would take the rows for a bias of as many columns.
-        places = self._row + positions * self._rows
+        # The other way round Keras would take the numbers for a bias of as many columns.
+        places = self._number + positions * self._texts
         return ops.transpose(ops.take(together, ops.transpose(places), axis=0), swap)
 
 
