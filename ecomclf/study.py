@@ -1,20 +1,11 @@
-"""Optuna's study: where it is stored, what it is called, what it searches, what it counts.
+"""Optuna's study: what it is called, what it searches, what it counts."""
 
-The journal is a file beside MLflow's artifacts. Its lock is the system's, so that a process killed
-while holding it blocks nobody, and whoever takes it first cuts off what a killed writer left of a
-last line.
-"""
-
-import contextlib
-import fcntl
 import hashlib
 import itertools
 import json
-import os
 import re
 import uuid
-from collections.abc import Collection, Iterator, Mapping
-from pathlib import Path
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import optuna
@@ -24,18 +15,14 @@ from optuna.distributions import (
     FloatDistribution,
     IntDistribution,
 )
-from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.trial import FrozenTrial, TrialState
-from sqlalchemy import make_url
-from sqlalchemy.exc import SQLAlchemyError
 
 from ecomclf.config import Config, Scalar
 from ecomclf.errors import StudyError
 from ecomclf.sections import NAME, SweepConfig
 from ecomclf.space import Choice, Dimension, IntRange
-from ecomclf.tracking import STUDY, STUDY_ID, reason_of, without_password
-
-STUDIES = Path("mlruns") / "studies"
+from ecomclf.storage import open_storage, opening
+from ecomclf.tracking import STUDY, STUDY_ID
 
 # Attributes of a study and of its trials. Names may come again, in another folder on the same
 # MLflow store or after a journal was removed; the id does not.
@@ -50,10 +37,6 @@ RETRY_OF = "retry_of"
 ATTEMPT = "attempt"
 
 MOST_ATTEMPTS = 3
-
-# What an address means that names no port.
-_PORTS = {"postgresql": 5432, "mysql": 3306, "mariadb": 3306}
-
 
 # Sections and keys on which trials do not depend; of `data`, the fingerprint stands for the rows.
 _NOT_COMPARED = ("name", "data.", "sweep.", "winner.", "tracking.", "registry.")
@@ -99,71 +82,6 @@ def require_study_name(name: str) -> None:
         )
 
 
-def require_own_storage(storage: str, tracking_uri: str) -> None:
-    """Refuse to share MLflow's database: each would break the other's tables.
-
-    Raises:
-        StudyError: the storage is that database, or is no database address.
-
-    """
-    try:
-        ours = _database(storage)
-    except (SQLAlchemyError, ValueError) as error:
-        raise StudyError(
-            "the storage must be a database address such as postgresql+psycopg://… but got "
-            f"{without_password(storage)!r}"
-        ) from error
-    # MLflow's store may be a server or a folder.
-    with contextlib.suppress(SQLAlchemyError, ValueError):
-        if ours == _database(tracking_uri):
-            raise StudyError(
-                f"the storage {without_password(storage)!r} is MLflow's own database; name "
-                "another, or leave it out"
-            )
-
-
-def _database(address: str) -> tuple[object, ...]:
-    """Give what a database is known by, whoever opens it."""
-    url = make_url(address)
-    backend, name = url.get_backend_name(), url.database
-    if backend == "sqlite" and name:
-        name = os.path.realpath(name)
-    host = "127.0.0.1" if url.host == "localhost" else url.host
-    return backend, host, url.port or _PORTS.get(backend), name
-
-
-def journal_path(name: str) -> Path:
-    """Give the file of a study that is stored on this machine."""
-    return STUDIES / f"{name}.journal"
-
-
-@contextlib.contextmanager
-def hold_study(name: str, storage: str | None) -> Iterator[None]:
-    """Keep other sweeps of this folder off a study while the block runs.
-
-    Raises:
-        StudyError: another process holds it, or the folder cannot be written.
-
-    """
-    path = journal_path(name) if storage is None else STUDIES / f"{name}.held"
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        opened = path.open("ab")
-    except OSError as error:
-        raise StudyError(
-            f"cannot keep the study in {path}: {error.strerror}; run it in a folder of your own"
-        ) from error
-    with opened as journal:
-        try:
-            fcntl.flock(journal, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise StudyError(
-                f"another process is running the study {name!r}; wait for it, or choose "
-                "another name with --study"
-            ) from error
-        yield
-
-
 def open_study(name: str, identity: Mapping[str, Scalar], storage: str | None) -> optuna.Study:
     """Open a study, or make it.
 
@@ -173,25 +91,13 @@ def open_study(name: str, identity: Mapping[str, Scalar], storage: str | None) -
 
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    try:
+    with opening(storage):
         study = optuna.create_study(
             study_name=name,
-            storage=_storage(name, storage),
+            storage=open_storage(name, storage),
             direction="maximize",
             load_if_exists=True,
         )
-    except (
-        SQLAlchemyError,
-        ImportError,
-        ValueError,
-        RuntimeError,
-        optuna.exceptions.StorageInternalError,
-    ) as error:
-        raise StudyError(
-            f"cannot use the storage {without_password(storage or '')!r}: {reason_of(error)}; it "
-            "must be a database of its own that SQLAlchemy knows, its driver installed, or be left "
-            "out"
-        ) from error
     known = study.user_attrs.get(IDENTITY)
     if known is None:
         study.set_user_attr(ID, uuid.uuid4().hex)
@@ -210,7 +116,7 @@ def load_worker_study(name: str, storage: str | None, config: SweepConfig, epoch
     """Open an existing study with the config's pruner, for running trials of it."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     return optuna.load_study(
-        study_name=name, storage=_storage(name, storage), pruner=_pruner(config, epochs)
+        study_name=name, storage=open_storage(name, storage), pruner=_pruner(config, epochs)
     )
 
 
@@ -318,15 +224,6 @@ def enqueue_retries(study: optuna.Study, *, after_death: bool = False) -> None:
             study.enqueue_trial(trial.params, user_attrs=attributes)
 
 
-def _storage(name: str, storage: str | None) -> Any:
-    if storage is not None:
-        # Connections that were cut while a trial trained are made anew.
-        return optuna.storages.RDBStorage(storage, engine_kwargs={"pool_pre_ping": True})
-    path = journal_path(name)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return optuna.storages.JournalStorage(JournalFileBackend(str(path), _JournalLock(path)))
-
-
 def _pruner(config: SweepConfig, epochs: int) -> optuna.pruners.BasePruner:
     if config.pruner == "median":
         return optuna.pruners.MedianPruner(
@@ -355,33 +252,3 @@ def _labels(dimension: Choice) -> list[Scalar]:
         value if isinstance(value, bool | int | float | str | None) else json.dumps(value)
         for value in dimension.values
     ]
-
-
-class _JournalLock(JournalFileOpenLock):
-    """Locks by the system's `flock`, and cuts a torn last line before anyone appends to it."""
-
-    def __init__(self, journal: Path) -> None:
-        self._journal = journal
-        self._held: Any = None
-
-    def acquire(self) -> bool:
-        self._held = self._journal.with_suffix(".lock").open("ab")
-        fcntl.flock(self._held, fcntl.LOCK_EX)
-        _cut_torn_line(self._journal)
-        return True
-
-    def release(self) -> None:
-        self._held.close()
-
-
-def _cut_torn_line(path: Path) -> None:
-    """Remove what follows the last end of line."""
-    with path.open("r+b") as file:
-        end = file.seek(0, os.SEEK_END)
-        if end == 0:
-            return
-        file.seek(end - 1)
-        if file.read(1) == b"\n":
-            return
-        file.seek(0)
-        file.truncate(file.read().rfind(b"\n") + 1)

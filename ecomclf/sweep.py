@@ -39,6 +39,7 @@ from ecomclf.mistakes import label_suspects
 from ecomclf.repeats import repeat
 from ecomclf.split import Split
 from ecomclf.startup import start_tensorflow
+from ecomclf.storage import hold_study, require_own_storage
 from ecomclf.text import Cleaner
 from ecomclf.tracking import (
     MONITOR,
@@ -93,7 +94,7 @@ def require_searchable(config: Config, *, study: str | None, storage: str | None
     if study is not None:
         studies.require_study_name(study)
     if storage is not None:
-        studies.require_own_storage(storage, mlflow.get_tracking_uri())
+        require_own_storage(storage, mlflow.get_tracking_uri())
 
 
 def plan_sweep(
@@ -136,7 +137,7 @@ def run_sweep(sweep: Sweep, workers: Workers, console: Console) -> None:
 
     """
     name = sweep.study_name
-    with studies.hold_study(name, sweep.storage):
+    with hold_study(name, sweep.storage):
         identity = studies.study_identity(sweep.config, sweep.split.fingerprint)
         study = studies.open_study(name, identity, sweep.storage)
         tracking = connect(sweep.config.tracking.experiment)

@@ -14,6 +14,7 @@ import pytest
 from mlflow.entities import Run
 
 from ecomclf import study as studies
+from ecomclf.storage import open_storage
 
 pytestmark = pytest.mark.slow
 
@@ -66,7 +67,7 @@ def runs(role: str) -> list[Run]:
 
 def check_the_end() -> None:
     """Check that the study has its trials, each with one run, under the last parent."""
-    storage = studies._storage("s", None)
+    storage = open_storage("s", None)
     trials = optuna.load_study(study_name="s", storage=storage).trials
     complete = {trial.number for trial in trials if trial.state.name == "COMPLETE"}
     assert len(complete) == TRIALS

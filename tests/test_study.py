@@ -93,33 +93,6 @@ def test_killed_trials_do_not_count_and_are_tried_again_once(
     assert not study.get_trials(states=(TrialState.WAITING,))
 
 
-def test_a_torn_last_line_is_cut_before_the_next_is_written(
-    opened: Callable[..., optuna.Study],
-) -> None:
-    """A writer killed within a line leaves a study that can be read and continued."""
-    study = opened()
-    study.tell(study.ask(), 0.25)
-    with studies.journal_path("s").open("ab") as journal:
-        journal.write(b'{"op_code":4,"worker_id":"half a li')
-    continued = opened()
-    continued.tell(continued.ask(), 0.75)
-    assert [trial.value for trial in opened().trials] == [0.25, 0.75]
-
-
-def test_a_study_is_run_by_one_process(workplace: Path) -> None:
-    """While one sweep holds a study, another is refused; afterwards it is free."""
-    with studies.hold_study("s", None):
-        with (
-            pytest.raises(StudyError, match="another process is running the study 's'"),
-            studies.hold_study("s", None),
-        ):
-            pass
-        with studies.hold_study("other", None):
-            pass
-    with studies.hold_study("s", None):
-        pass
-
-
 def test_trials_are_drawn_alike_whether_stopped_or_not(
     config: Config, opened: Callable[..., optuna.Study]
 ) -> None:
@@ -230,29 +203,3 @@ def test_first_guesses_survive_a_kill_between_them(
     drawn = [study.ask(studies.distributions(sweep.space)).params for _ in range(3)]
     assert [params["model.units"] for params in drawn] == [4, 6, 8]
     assert len(study.trials) == 3
-
-
-@pytest.mark.parametrize(
-    ("storage", "tracking_uri", "is_shared"),
-    [
-        ("postgresql+psycopg://a:secret@db/x", "postgresql+psycopg2://b:c@db/x", True),
-        ("postgresql+psycopg://a:secret@db/x", "postgresql+psycopg2://b:c@db/y", False),
-        ("postgresql+psycopg://a:secret@db/x", "postgresql://db:5432/x", True),
-        ("postgresql+psycopg://a:secret@localhost/x", "postgresql://127.0.0.1/x", True),
-        ("postgresql+psycopg://a:secret@db/x", "postgresql://db:5433/x", False),
-        ("postgresql+psycopg://a:secret@db/x", "http://db/x", False),
-        ("sqlite:///sub/../x.db", "sqlite:///x.db", True),
-        ("sqlite:///x.db", "file:./mlruns", False),
-        ("sqlite:///x.db", "mlruns", False),
-    ],
-)
-def test_mlflows_own_database_is_known_by_any_address(
-    storage: str, tracking_uri: str, is_shared: bool
-) -> None:
-    """Whoever opens it with whatever driver; the message shows no password."""
-    if not is_shared:
-        studies.require_own_storage(storage, tracking_uri)
-        return
-    with pytest.raises(StudyError, match="MLflow's own database") as caught:
-        studies.require_own_storage(storage, tracking_uri)
-    assert "secret" not in str(caught.value)
