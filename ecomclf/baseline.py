@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 _FEATURES = ((1, False), (1, True), (2, True))
 _PENALTIES = (1.0, 0.1, 0.3, 3.0)
 _MOST_TUNED_ON = 50_000
+# An SVM has a number for each class and feature, and pairs of words come by tens of millions in a
+# large catalogue; of more features than this the rarest are left out.
+_MOST_FEATURES = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -102,7 +105,9 @@ def _fit(train: Rows, classes: tuple[str, ...], ngrams: int, sublinear: bool, c:
 def _features(ngrams: int, sublinear: bool) -> "TfidfVectorizer":
     from sklearn.feature_extraction.text import TfidfVectorizer
 
-    return TfidfVectorizer(ngram_range=(1, ngrams), sublinear_tf=sublinear)
+    return TfidfVectorizer(
+        ngram_range=(1, ngrams), sublinear_tf=sublinear, max_features=_MOST_FEATURES
+    )
 
 
 def _svm(c: float) -> "LinearSVC":

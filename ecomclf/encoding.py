@@ -14,7 +14,7 @@ from ecomclf.embeddings import MOST_LEARNED, file_vectors, learned_vectors
 from ecomclf.sections import ModelConfig, TextConfig
 from ecomclf.space import IntRange
 from ecomclf.split import Split
-from ecomclf.text import UNKNOWN_ID, Cleaner, Ids, Vectorizer
+from ecomclf.text import UNKNOWN_ID, Cleaner, Ids, Vectorizer, require_words
 
 _WORDS_FILE = "words.json"
 
@@ -73,6 +73,29 @@ def encode_texts(split: Split, config: TextConfig) -> EncodedTexts:
     return EncodedTexts(
         cleaner, vectorizer, Ids.load(folder, "train"), Ids.load(folder, "validation")
     )
+
+
+def require_texts(split: Split, config: Config) -> None:
+    """Check before there is a run what encoding, and reading vectors from a file, would refuse.
+
+    Where trials choose their text config too, what a file has for their words is seen by each.
+
+    Raises:
+        DataError: cleaning leaves no word of the training texts.
+        RequestError: a line of a file of vectors is none.
+
+    """
+    for steps in config.candidates("text.steps"):
+        cleaner = Cleaner(steps, fill_missing=split.fill_missing)
+        require_words(map(cleaner, split.train.texts))
+    files = set(config.candidates("model.embeddings")) - {"random", "word2vec"}
+    if not files or any(key.startswith("text.") for key in config.sweep.space):
+        return
+    texts = encode_texts(split, config.text)
+    for file in files:
+        for size in config.candidates("model.embedding_dim"):
+            chosen = {"model.embeddings": file, "model.embedding_dim": size}
+            texts.start_vectors(config.with_values(chosen).model)
 
 
 def encode_ahead(split: Split, config: Config) -> None:

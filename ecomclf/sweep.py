@@ -24,7 +24,7 @@ from ecomclf.config import Config
 from ecomclf.data import DataReport
 from ecomclf.display import SweepDisplay
 from ecomclf.embeddings import require_vectors
-from ecomclf.encoding import encode_ahead
+from ecomclf.encoding import encode_ahead, require_texts
 from ecomclf.engine import Died, Event, Failed, LocalWorkers, Message
 from ecomclf.errors import (
     ConfigError,
@@ -131,11 +131,14 @@ def run_sweep(sweep: Sweep, workers: Workers, console: Console) -> None:
         console: where the table, the winner and what happens are shown.
 
     Raises:
+        DataError: cleaning leaves no word of the training texts.
+        RequestError: a line of a file of vectors is none.
         StudyError: the study was made with other settings, or another process is running it.
         SweepFailedError: no trial was completed.
         SweepInterruptedError: Ctrl-C or SIGTERM; what is finished is kept.
 
     """
+    require_texts(sweep.split, sweep.config)
     name = sweep.study_name
     with hold_study(name, sweep.storage):
         identity = studies.study_identity(sweep.config, sweep.split.fingerprint)

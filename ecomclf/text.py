@@ -171,6 +171,22 @@ class Ids:
         return array
 
 
+def require_words(texts: Iterable[str]) -> None:
+    """Look for a word in cleaned training texts, no further than the first that has one.
+
+    Raises:
+        DataError: they hold none.
+
+    """
+    if not any(_words(text) for text in texts):
+        raise DataError("no training text has a word left after cleaning; leave out text.steps")
+
+
+def _words(text: str) -> list[str]:
+    """Give what a vocabulary may hold of a cleaned text."""
+    return [word for word in text.split() if len(word) <= _LONGEST_WORD and word != _UNKNOWN]
+
+
 class Vectorizer:
     """Cleaned texts → ids, cut at a length; as Keras' TextVectorization does, and faster.
 
@@ -191,11 +207,8 @@ class Vectorizer:
             DataError: the texts hold no word.
 
         """
-        words = (word for text in texts for word in text.split())
-        counts = Counter(word for word in words if len(word) <= _LONGEST_WORD)
-        del counts[_UNKNOWN]
-        if not counts:
-            raise DataError("no training text has a word left after cleaning; leave out text.steps")
+        counts = Counter(word for text in texts for word in _words(text))
+        require_words(counts)
         ranked = sorted(counts, key=lambda word: (-counts[word], word))
         return cls(["", _UNKNOWN, *ranked[: max_tokens - 2]], max_length)
 

@@ -140,11 +140,19 @@ def run_trial(
 
 
 def run_alone(config: Config, split: Split, report: DataReport, console: Console) -> None:
-    """Train the config's own values in a run of its own, and judge it once on the test rows."""
+    """Train the config's own values in a run of its own, and judge it once on the test rows.
+
+    Raises:
+        DataError: cleaning leaves no word of the training texts.
+        RequestError: a line of a file of vectors is none.
+
+    """
     watch = Stopwatch()
-    # Cleaning may leave nothing of the texts: a wrong request, which leaves no run.
+    # Texts or a file of vectors that cannot be used are a wrong request, which leaves no run.
     texts = encode_texts(split, config.text)
     watch.lap("encoding")
+    texts.start_vectors(config.model)
+    watch.lap("vectors")
     tracking = connect(config.tracking.experiment)
     run = tracking.start_run("train", config.name, tags={})
     monitor = config.train.monitor

@@ -51,8 +51,11 @@ def fit_wide_path(
 def _counts(ids: Ids, vocabulary_size: int) -> scipy.sparse.csr_matrix:
     """Count the known ids of each text; float64 [texts, vocabulary]."""
     known = ~np.isin(ids.values, (PADDING_ID, UNKNOWN_ID))
+    # A copy, since SciPy sorts each text's ids where they are.
     counts = scipy.sparse.csr_matrix(
-        (known.astype(np.float64), ids.values, ids.offsets), shape=(len(ids), vocabulary_size)
+        (known.astype(np.float64), ids.values, ids.offsets),
+        shape=(len(ids), vocabulary_size),
+        copy=True,
     )
     counts.sum_duplicates()
     counts.eliminate_zeros()

@@ -18,6 +18,7 @@ from ecomclf.tracking import CLASSIFIER_FOLDER, Tracking
 if TYPE_CHECKING:
     from ecomclf.classifier import Classifier
     from ecomclf.ensemble import Blend
+    from ecomclf.text import Ids
 
 
 @dataclass(frozen=True)
@@ -46,11 +47,11 @@ def choose_winner(config: Config, split: Split, study: optuna.Study, tracking: T
     loaded = _load(tracking, {number: runs[number] for number in configs})
     best = next(iter(loaded.values()))
     labels, classes = split.validation.labels, len(split.classes)
-    validation = best.encode(split.validation.texts)
+    train, validation = _encode(best, split, next(iter(configs.values())))
     wide, decisions = None, None
     if config.winner.wide:
         wide = fit_wide_path(
-            best.encode(split.train.texts),
+            train,
             split.train.labels,
             vocabulary_size=best.vectorizer.vocabulary_size,
             classes=classes,
@@ -100,6 +101,19 @@ def _load(tracking: Tracking, runs: Mapping[int, Run]) -> "dict[int, Classifier]
             saved = tracking.download(run.info.run_id, CLASSIFIER_FOLDER, place)
             loaded[number] = Classifier.load(saved)
     return loaded
+
+
+def _encode(classifier: "Classifier", split: Split, config: Config) -> "tuple[Ids, Ids]":
+    """Give the training and validation texts as ids, as the classifier was trained on them.
+
+    Kept ones are taken, which other code may have made since, with another vocabulary.
+    """
+    from ecomclf.encoding import encode_texts
+
+    kept = encode_texts(split, config.text)
+    if kept.vectorizer.words == classifier.vectorizer.words:
+        return kept.train, kept.validation
+    return classifier.encode(split.train.texts), classifier.encode(split.validation.texts)
 
 
 def ranked(study: optuna.Study) -> list[int]:

@@ -1,5 +1,7 @@
 import numpy as np
+import pytest
 
+from ecomclf import baseline
 from ecomclf.baseline import fit_baseline, tune_baseline
 from ecomclf.split import Rows
 
@@ -34,9 +36,9 @@ def test_classes_that_a_word_tells_apart_are_told_apart() -> None:
 
 def test_wrong_labels_are_counted_as_mistakes() -> None:
     """Each side is judged on its own rows."""
-    baseline = fit_baseline(TRAIN, CLASSES)
-    assert baseline.evaluate(make_rows({"blue shoe": 0, "green hat": 1})).accuracy == 1.0
-    assert baseline.evaluate(make_rows({"hat": 0, "shoe": 0})).accuracy == 0.5
+    fitted = fit_baseline(TRAIN, CLASSES)
+    assert fitted.evaluate(make_rows({"blue shoe": 0, "green hat": 1})).accuracy == 1.0
+    assert fitted.evaluate(make_rows({"hat": 0, "shoe": 0})).accuracy == 0.5
 
 
 def test_tuning_takes_what_the_validation_rows_need() -> None:
@@ -62,3 +64,15 @@ def test_with_nothing_to_choose_between_the_defaults_stay() -> None:
         "baseline.sublinear": False,
         "baseline.c": 1.0,
     }
+
+
+def test_of_more_features_than_memory_holds_the_most_frequent_are_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whatever the settings, an SVM has no more numbers a class than that."""
+    monkeypatch.setattr(baseline, "_MOST_FEATURES", 2)
+    rows = make_rows({"shoe one": 0, "shoe two": 0, "hat three": 1, "hat four": 1})
+    tuned = tune_baseline(rows, rows, CLASSES, "accuracy")
+    for fitted in (fit_baseline(rows, CLASSES), tuned):
+        assert set(fitted.features.get_feature_names_out()) == {"hat", "shoe"}
+        assert fitted.evaluate(rows).accuracy == 1.0

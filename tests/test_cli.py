@@ -175,14 +175,29 @@ def test_a_registry_that_fails_is_one_line(ecomclf: Command, store: Path) -> Non
     assert "mlflow.db failed: " in error
 
 
-def test_texts_without_a_word_leave_no_run(ecomclf: Command, tiny: Path) -> None:
+@pytest.mark.slow
+@pytest.mark.parametrize("command", ["sweep", "train"])
+def test_texts_without_a_word_leave_no_run(ecomclf: Command, tiny: Path, command: str) -> None:
     """Cleaning leaves nothing of them, which shows when they are encoded."""
     rows = [f"{'!' * (number + 1)},{'ab'[number % 2]}" for number in range(60)]
     write(tiny.parent, "marks.csv", "text,label\n" + "\n".join(rows) + "\n")
     override = "data.source=marks.csv data.text_columns=[text] data.label_column=label"
-    code, _, error = ecomclf("train", "--config", str(tiny), "--set", override)
+    code, _, error = ecomclf(command, "--config", str(tiny), "--set", override)
     assert (code, error.count("\n")) == (2, 1)
     assert "no training text has a word left after cleaning" in error
+    assert not (tiny.parent / "mlflow.db").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", ["sweep", "train"])
+def test_vectors_that_turn_out_bad_leave_no_run(ecomclf: Command, tiny: Path, command: str) -> None:
+    """The first line is as it should be; what is wrong with a later one shows when it is read."""
+    write(tiny.parent, "vectors.txt", "with 1 2 3\nfor 1 2\n")
+    override = "model.embeddings=vectors.txt model.embedding_dim=3"
+    space = "sweep.space={model.units: {type: choice, values: [4]}}"
+    code, _, error = ecomclf(command, "--config", str(tiny), "--set", override, "--set", space)
+    assert (code, error.count("\n")) == (2, 1)
+    assert "vectors.txt, line 2: not a word and 3 numbers" in error
     assert not (tiny.parent / "mlflow.db").exists()
 
 

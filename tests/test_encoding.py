@@ -6,7 +6,8 @@ import pytest
 
 from ecomclf import encoding
 from ecomclf.config import Config
-from ecomclf.encoding import encode_ahead, encode_texts
+from ecomclf.encoding import encode_ahead, encode_texts, require_texts
+from ecomclf.errors import DataError, RequestError
 from ecomclf.sections import TextConfig
 from ecomclf.split import Rows, Split
 from ecomclf.text import Vectorizer
@@ -100,3 +101,34 @@ def test_vectors_are_made_ahead_in_the_sizes_that_trials_choose_from(
     encode_ahead(SPLIT, Config.model_validate({"name": "c", "sweep": {"space": space}}))
     vectors = Path("data/cache").glob("word2vec-*/vectors.npy")
     assert {np.load(file).shape[1] for file in vectors} == sizes
+
+
+@pytest.mark.parametrize("steps", [["digits"], ["digits", "lowercase"]])
+@pytest.mark.parametrize("is_searched", [False, True])
+def test_texts_that_cleaning_leaves_empty_are_refused_beforehand(
+    steps: list[str], is_searched: bool
+) -> None:
+    """By any steps that a trial may take; one word of one text is enough."""
+    space = {"text.steps": {"type": "choice", "values": [["lowercase"], steps]}}
+    settings = {"sweep": {"space": space}} if is_searched else {"text": {"steps": steps}}
+    config = Config.model_validate({"name": "c", **settings})
+    require_texts(replace(SPLIT, train=rows("1", "", "2 a")), config)
+    with pytest.raises(DataError, match="no training text has a word left"):
+        require_texts(replace(SPLIT, train=rows("1", "", "2")), config)
+
+
+def test_a_file_of_vectors_is_read_beforehand_where_its_words_are_known(fits: list[object]) -> None:
+    """Trials find it read; where texts are searched too, each trial sees for itself."""
+    Path("vectors.txt").write_text("red 1 2\nhat 3 4\n")
+    model = {"embeddings": "vectors.txt", "embedding_dim": 2}
+    config = Config.model_validate({"name": "c", "model": model})
+    require_texts(SPLIT, config)
+    assert len(fits) == 1
+    assert list(Path("data/cache").glob("vectors-*/vectors.npy"))
+    Path("vectors.txt").write_text("red 1 2\nhat 3\n")
+    with pytest.raises(RequestError, match=r"vectors\.txt, line 2: not a word and 2 numbers"):
+        require_texts(SPLIT, config)
+    space = {"text.max_length": {"type": "choice", "values": [5, 9]}}
+    require_texts(
+        SPLIT, Config.model_validate({"name": "c", "model": model, "sweep": {"space": space}})
+    )

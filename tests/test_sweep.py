@@ -25,6 +25,7 @@ from ecomclf.errors import StudyError, SweepFailedError
 from ecomclf.registry import Registry
 from ecomclf.split import split_rows
 from ecomclf.startup import warm_up
+from ecomclf.text import Vectorizer
 from ecomclf.tracking import MONITOR, SEARCHED, STUDY, STUDY_ID, TRIAL, connect
 from ecomclf.worker import Started, TrialTask, WorkerContext, prepare_worker
 from tests.conftest import TINY
@@ -396,6 +397,20 @@ def test_a_parent_killed_at_the_very_end_is_not_left_running(finished: sweeps.Sw
     assert (first.info.status, second.info.status) == ("KILLED", "FINISHED")
     assert first.data.tags["continued_by"] == second.info.run_id
     assert len(mlflow.MlflowClient().search_model_versions("name = 'ecomclf'")) == 1
+
+
+def test_a_winner_reads_texts_as_its_trials_did(finished: sweeps.Sweep) -> None:
+    """Texts that other code has encoded since have ids that its networks do not know."""
+    (words,) = Path("data/cache").glob("texts-*/words.json")
+    other = Vectorizer.fit(["of the with"], max_tokens=9, max_length=30)
+    words.write_text(json.dumps(other.words))
+    for side in ("train", "validation"):
+        other.encode(getattr(finished.split, side).texts).save(words.parent, side)
+    open_study(finished).set_user_attr(studies.JUDGED, "")
+    run(finished)
+    first, second = (each.data.metrics for each in runs("sweep"))
+    figures = {f"{side}_{name}" for side in ("val", "test") for name in FIGURES}
+    assert {name: first[name] for name in figures} == {name: second[name] for name in figures}
 
 
 def test_a_version_is_not_held_against_itself(finished: sweeps.Sweep) -> None:

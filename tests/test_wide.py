@@ -113,3 +113,12 @@ def test_saving_and_loading_change_nothing(tmp_path: Path, classes: int) -> None
     texts, _ = made_up(classes)
     for extra in (0, 5):
         np.testing.assert_allclose(decide(loaded, texts, extra), decide(network, texts), atol=1e-6)
+
+
+def test_ids_that_are_mapped_from_disk_stay_as_they_are() -> None:
+    """They cannot be written to, and other readers want the words in their order."""
+    texts, labels = made_up(2)
+    ids = ids_of(texts)
+    ids.values.flags.writeable = False
+    fit_wide_path(ids, labels, vocabulary_size=VOCABULARY, classes=2)
+    np.testing.assert_array_equal(ids.values, ids_of(texts).values)
