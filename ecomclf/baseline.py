@@ -10,6 +10,7 @@ import numpy as np
 
 from ecomclf.evaluate import Report, evaluate_labels
 from ecomclf.split import Rows, Split, draw_rows
+from ecomclf.text import word_pattern
 
 if TYPE_CHECKING:
     from sklearn.feature_extraction.text import TfidfVectorizer
@@ -20,8 +21,9 @@ _FEATURES = ((1, False), (1, True), (2, True))
 _PENALTIES = (1.0, 0.1, 0.3, 3.0)
 _MOST_TUNED_ON = 50_000
 # An SVM has a number for each class and feature, and pairs of words come by tens of millions in a
-# large catalogue; of more features than this the rarest are left out.
+# large catalogue; of more features than these the rarest are left out.
 _MOST_FEATURES = 1_000_000
+_MOST_WEIGHTS = 100_000_000
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,7 @@ def tune_baseline(train: Rows, validation: Rows, classes: tuple[str, ...], figur
     drawn = draw_rows(train, _MOST_TUNED_ON)
     values = {}
     for ngrams, sublinear in _FEATURES:
-        features = _features(ngrams, sublinear)
+        features = _features(drawn, len(classes), ngrams, sublinear)
         learned, seen = features.fit_transform(drawn.texts), features.transform(validation.texts)
         for c in _PENALTIES:
             svm = _svm(c).fit(learned, drawn.labels)
@@ -97,16 +99,19 @@ def tune_baseline(train: Rows, validation: Rows, classes: tuple[str, ...], figur
 
 
 def _fit(train: Rows, classes: tuple[str, ...], ngrams: int, sublinear: bool, c: float) -> Baseline:
-    features = _features(ngrams, sublinear)
+    features = _features(train, len(classes), ngrams, sublinear)
     svm = _svm(c).fit(features.fit_transform(train.texts), train.labels)
     return Baseline(ngrams, sublinear, c, classes, features, svm)
 
 
-def _features(ngrams: int, sublinear: bool) -> "TfidfVectorizer":
+def _features(train: Rows, classes: int, ngrams: int, sublinear: bool) -> "TfidfVectorizer":
     from sklearn.feature_extraction.text import TfidfVectorizer
 
     return TfidfVectorizer(
-        ngram_range=(1, ngrams), sublinear_tf=sublinear, max_features=_MOST_FEATURES
+        token_pattern=word_pattern(train.texts),
+        ngram_range=(1, ngrams),
+        sublinear_tf=sublinear,
+        max_features=min(_MOST_FEATURES, _MOST_WEIGHTS // classes),
     )
 
 

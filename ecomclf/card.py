@@ -8,6 +8,7 @@ from ecomclf.winner import Winner
 
 # MLflow's database takes 5,000 characters; the classes with the lowest F1 matter most.
 _MOST_CLASSES = 25
+_MOST_LETTERS = 60
 
 
 def model_card(
@@ -17,7 +18,7 @@ def model_card(
     tested = [item for item in test.classes.items() if item[1].support]
     worst = sorted(tested, key=lambda item: item[1].f1)[:_MOST_CLASSES]
     rows = "\n".join(
-        f"| {name} | {figures.precision:.3f} | {figures.recall:.3f} | {figures.f1:.3f} "
+        f"| {_cell(name)} | {figures.precision:.3f} | {figures.recall:.3f} | {figures.f1:.3f} "
         f"| {figures.support} |"
         for name, figures in worst
     )
@@ -26,6 +27,11 @@ def model_card(
     config, blend = winner.configs[0], winner.blend
     trials = ", ".join(map(str, winner.trials))
     by = "groups of like texts" if split.protocol == "groups" else "random rows, copies included"
+    threshold = winner.classifier.threshold
+    # No confidence is enough where none was in validation.
+    review = (
+        f"answers under {threshold:.3f} need a review" if threshold <= 1 else "all need a review"
+    )
     given = f"Test rows from {data.test_source}." if data.test_source else ""
     return f"""\
 **Gate:** {verdict.as_text()}
@@ -50,7 +56,13 @@ weighted F1 {test.f1_weighted:.4f}; TF-IDF + LinearSVC: {baseline.accuracy:.4f},
 {f"and {more} classes with a higher F1" if more else ""}
 
 **Do not use it** for other classes than these: every text gets one of them. Texts of another kind,
-language or time than the data are not covered by these figures. The weakest class is {weakest[0]}
-(F1 {weakest[1].f1:.3f}). Confidence is calibrated on the validation rows; answers under
-{winner.classifier.threshold:.3f} need a review.
+language or time than the data are not covered by these figures. The weakest class is
+{_cell(weakest[0])} (F1 {weakest[1].f1:.3f}). Confidence is calibrated on the validation rows;
+{review}.
 """
+
+
+def _cell(name: str) -> str:
+    """Give a class name as a cell of a table takes it."""
+    short = name if len(name) <= _MOST_LETTERS else f"{name[:_MOST_LETTERS]}…"
+    return " ".join(short.replace("|", "\\|").split())

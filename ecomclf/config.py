@@ -122,8 +122,11 @@ def split_overrides(text: str) -> list[str]:
 
 
 def _is_open(text: str) -> bool:
-    brackets = any(text.count(a) > text.count(b) for a, b in ("[]", "{}"))
-    return brackets or any(text.count(quote) % 2 == 1 for quote in "\"'")
+    # A quote opens where a value begins; within a word it is an apostrophe.
+    opening = r"(?<=[=\[{,:\s])"
+    rest = re.sub(rf"{opening}(?:'[^']*'|\"[^\"]*\")", "", text)
+    brackets = any(rest.count(a) > rest.count(b) for a, b in ("[]", "{}"))
+    return brackets or re.search(rf"{opening}['\"]", rest) is not None
 
 
 def _flatten(section: BaseModel, prefix: str = "") -> dict[str, Scalar]:

@@ -124,9 +124,14 @@ def _texts(data: Any) -> "pd.Series[Any]":
         MlflowException: INVALID_PARAMETER_VALUE, which the server answers with 400.
 
     """
+    asked = "the input must be strings or a table with a column 'text'"
     if isinstance(data, dict):
-        data = pd.DataFrame(data)
-    if isinstance(data, pd.DataFrame):
+        try:
+            data = pd.DataFrame(data)
+        except ValueError as error:
+            raise MlflowException.invalid_parameter_value(f"{asked}: {error}") from error
+    is_table = isinstance(data, pd.DataFrame)
+    if is_table:
         names = list(data.columns)
         if names.count("text") != 1:
             problem = "no" if "text" not in names else "more than one"
@@ -134,13 +139,15 @@ def _texts(data: Any) -> "pd.Series[Any]":
             raise MlflowException.invalid_parameter_value(
                 f"the input has {problem} column 'text'; it has {found}"
             )
-        return data["text"]
-    asked = "the input must be strings or a table with a column 'text'"
+        data = data["text"]
     try:
         texts = pd.Series([data] if isinstance(data, str) else data, dtype=object)
     except ValueError as error:
         raise MlflowException.invalid_parameter_value(f"{asked}: {error}") from error
     for text in texts:
-        if not (isinstance(text, str) or (pd.api.types.is_scalar(text) and pd.isna(text))):
+        # A column may hold numbers among its texts, as pandas reads them from a file.
+        if not (
+            pd.api.types.is_scalar(text) and (is_table or isinstance(text, str) or pd.isna(text))
+        ):
             raise MlflowException.invalid_parameter_value(f"{asked} but holds {text!r}")
     return texts

@@ -5,6 +5,7 @@ import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from ecomclf.split import Rows, draw_rows
+from ecomclf.text import word_pattern
 
 # Tables that people read.
 _SAMPLES = 10
@@ -63,7 +64,9 @@ def label_suspects(rows: Rows, classes: tuple[str, ...]) -> pd.DataFrame:
         if len(np.unique(rows.labels[others])) < 2:
             continue
         # A weak penalty: at the default the probabilities of many classes are all alike.
-        model = make_pipeline(TfidfVectorizer(sublinear_tf=True), LogisticRegression(C=10))
+        pattern = word_pattern(texts[others])
+        features = TfidfVectorizer(token_pattern=pattern, sublinear_tf=True)
+        model = make_pipeline(features, LogisticRegression(C=10))
         # More threads only wait for each other here, and take the cores from the trials.
         with threadpool_limits(1):
             model.fit(texts[others], rows.labels[others])

@@ -22,7 +22,8 @@ def confusion_figure(report: Report, title: str) -> "Figure":
     """Draw true against predicted classes: colours are shares of the true class, numbers rows."""
     counts = np.array(report.confusion)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    names = list(report.classes)
+    # Between two dollars matplotlib would read a formula.
+    names = [name.replace("$", r"\$") for name in report.classes]
     size = 3 + 0.45 * min(len(names), 60)
     figure = _figure(size + 1, size)
     axes = figure.subplots()

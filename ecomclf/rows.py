@@ -18,6 +18,7 @@ _UNCLOSED = "a quote is opened and never closed"
 _REASONS = {
     "unexpected end of data": _UNCLOSED,
     "',' expected after '\"'": "a closing quote is followed by something else than a comma",
+    "new-line character seen in unquoted field": "a carriage return stands within a cell",
 }
 
 
@@ -115,9 +116,9 @@ class Rows:
         try:
             cells, wrong = next(self._reader), lines.wrong
         except csv.Error as error:
-            said = str(error)
             # The hint that csv adds after this is for programmers.
-            wrong = lines.wrong or _REASONS.get(said, said).partition(" - ")[0]
+            said = str(error).partition(" - ")[0]
+            wrong = lines.wrong or _REASONS.get(said, said)
             cells = []
         return Row(line, b"".join(lines.raw), cells, wrong)
 

@@ -25,6 +25,18 @@ def _class_name(name: Any) -> str:
     return str(name)
 
 
+def _column(column: Any) -> Any:
+    """Refuse a column that YAML reads as a truth."""
+    if isinstance(column, bool):
+        raise ValueError(
+            "a column must be a position, or a name, in quotes where YAML reads it as a truth, but "
+            f"got {column}"
+        )
+    return column
+
+
+# By name, or by position from 0.
+Column = Annotated[int | str, BeforeValidator(_column)]
 # How many rows of a class are wanted.
 RowsAClass = dict[
     Annotated[str, BeforeValidator(_class_name)], Annotated[int, Field(ge=1, strict=True)]
@@ -51,8 +63,8 @@ class DataConfig(Section):
     source: str = Field("sample", min_length=1)
     test_source: str | None = Field(None, min_length=1)
     header: Literal[True, False, "auto"] = "auto"
-    text_columns: tuple[int | str, ...] | None = Field(None, min_length=1)
-    label_column: int | str | None = None
+    text_columns: tuple[Column, ...] | None = Field(None, min_length=1)
+    label_column: Column | None = None
     fill_missing: str = Field("", pattern=r"^(\S.*)?$")
     validation_size: float = Field(0.15, gt=0, lt=1)
     test_size: float = Field(0.15, gt=0, lt=1)

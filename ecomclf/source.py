@@ -12,7 +12,7 @@ import requests
 
 from ecomclf import sample
 from ecomclf.errors import DataError, DownloadError
-from ecomclf.rows import open_rows
+from ecomclf.rows import Row, open_rows
 from ecomclf.sections import DataConfig
 
 DOWNLOADS = Path("data")
@@ -101,9 +101,10 @@ def read_csv(path: Path, config: DataConfig) -> Table:
     except pd.errors.EmptyDataError as error:
         raise DataError(f"{path} is empty; it needs rows of texts with labels") from error
     except (pd.errors.ParserError, UnicodeDecodeError, OSError, EOFError, zlib.error) as error:
-        raise _irregular(path) from error
-    if cells.map(lambda cell: "\0" in cell).to_numpy().any():
-        raise _irregular(path)
+        raise _irregular(path, _fault(path) or "its rows differ") from error
+    fault = _swallowed(path, len(cells))
+    if fault:
+        raise _irregular(path, fault)
     header = _header(cells, config, path)
     with path.open("rb") as stream:
         sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
@@ -185,22 +186,45 @@ def _require_file(
         raise DataError(f"no file at {path}; {key} takes {takes}")
 
 
-def _irregular(path: Path) -> DataError:
-    """Say what is wrong with a CSV that pandas cannot read: it counts rows, not a file's lines."""
-    reason = "its rows differ"
+def _swallowed(path: Path, count: int) -> str | None:
+    """Say where pandas has taken rows for a part of another, or a part for a row, if anywhere.
+
+    It takes a quote that is closed lines later for one of the cell, and says nothing.
+    """
+    found = 0
     with open_rows(path) as rows:
-        width = None
+        for row in rows:
+            is_damaged = row.wrong and (b"\0" in row.raw or b"\n" in row.raw.rstrip())
+            if is_damaged:
+                return _located(row)
+            # Lines of nothing but spaces are no rows to pandas.
+            found += bool(row.raw.strip())
+    return None if found == count else _fault(path) or "its rows differ"
+
+
+def _fault(path: Path) -> str | None:
+    """Say what is wrong with a CSV, by the lines of the file, which pandas does not count."""
+    width = None
+    with open_rows(path) as rows:
         for row in rows:
             width = width or len(row.cells)
             if row.wrong:
-                reason = f"in the row that begins in line {row.line}, {row.wrong}"
-                break
+                return _located(row)
             if len(row.cells) > width:
-                reason = f"line {row.line} has {len(row.cells)} cells, the first {width}"
-                break
-    parted = _PARTED if width == 1 else ""
+                return f"line {row.line} has {len(row.cells)} cells, the first {width}"
+    return None
+
+
+def _located(row: Row) -> str:
+    return f"in the row that begins in line {row.line}, {row.wrong}"
+
+
+def _irregular(path: Path, fault: str) -> DataError:
+    with open_rows(path) as rows:
+        is_narrow = len(next(rows).cells) == 1
+    parted = _PARTED if is_narrow else ""
     return DataError(
-        f"{path} is not a regular CSV: {reason}; mend the row, quote its cells, or convert the "
+        f"{path} is not a regular CSV: {fault}; mend the row, quote its cells, or convert the "
         f"file to UTF-8{parted}"
     )
 

@@ -56,7 +56,9 @@ def _database(address: str) -> tuple[object, ...]:
     backend, name = url.get_backend_name(), url.database
     if backend == "sqlite" and name:
         name = os.path.realpath(name)
-    host = "127.0.0.1" if url.host == "localhost" else url.host
+    # A socket's folder has its place among the options.
+    host = url.host or url.query.get("host")
+    host = "127.0.0.1" if host == "localhost" else host
     return backend, host, url.port or _PORTS.get(backend), name
 
 
@@ -108,7 +110,12 @@ def _hold_in_postgresql(name: str, storage: str) -> Iterator[None]:
             is_held = connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": key})
         if not is_held:
             raise _held_by_another(name)
-        yield
+        try:
+            yield
+        finally:
+            # Of a connection that is closed the server hears later.
+            with contextlib.suppress(SQLAlchemyError):
+                connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": key})
 
 
 def _held_by_another(name: str) -> StudyError:

@@ -171,6 +171,15 @@ class Ids:
         return array
 
 
+def word_pattern(texts: Iterable[str]) -> str:
+    """Give what scikit-learn is to take for a word: its own pattern, two letters or more.
+
+    Where no text has such a word, all that stands between spaces is one.
+    """
+    usual = r"(?u)\b\w\w+\b"
+    return usual if any(re.search(usual, text) for text in texts) else r"(?u)\S+"
+
+
 def require_words(texts: Iterable[str]) -> None:
     """Look for a word in cleaned training texts, no further than the first that has one.
 

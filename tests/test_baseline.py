@@ -66,13 +66,21 @@ def test_with_nothing_to_choose_between_the_defaults_stay() -> None:
     }
 
 
+@pytest.mark.parametrize("limit", [("_MOST_FEATURES", 2), ("_MOST_WEIGHTS", 5)])
 def test_of_more_features_than_memory_holds_the_most_frequent_are_kept(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, limit: tuple[str, int]
 ) -> None:
-    """Whatever the settings, an SVM has no more numbers a class than that."""
-    monkeypatch.setattr(baseline, "_MOST_FEATURES", 2)
+    """Whatever the settings, an SVM has no more numbers, a class or in all, than that."""
+    monkeypatch.setattr(baseline, *limit)
     rows = make_rows({"shoe one": 0, "shoe two": 0, "hat three": 1, "hat four": 1})
     tuned = tune_baseline(rows, rows, CLASSES, "accuracy")
     for fitted in (fit_baseline(rows, CLASSES), tuned):
         assert set(fitted.features.get_feature_names_out()) == {"hat", "shoe"}
+        assert fitted.evaluate(rows).accuracy == 1.0
+
+
+def test_texts_without_a_word_of_two_letters_have_a_baseline_too() -> None:
+    """What stands between spaces is a word there."""
+    rows = make_rows({"5 3 1": 0, "5 5": 0, "☎": 1, "☎ 7": 1})
+    for fitted in (fit_baseline(rows, CLASSES), tune_baseline(rows, rows, CLASSES, "accuracy")):
         assert fitted.evaluate(rows).accuracy == 1.0

@@ -320,7 +320,7 @@ BROKEN = [
     (b'3,"x\ncaf\xe9"\n', "0xe9 in line 6"),
     (b"3,\0\n", "zero byte"),
     (b'3,"x"y\n', "closing quote"),
-    (b"3,x\ry\n", "new-line"),
+    (b"3,x\ry\n", "a carriage return stands within a cell"),
 ]
 
 

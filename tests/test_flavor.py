@@ -130,6 +130,8 @@ def test_pyfunc_takes_what_tables_and_programs_leave(registered: Classifier) -> 
         np.array([["a"], ["b"]]),
         [1, 2],
         {"words": ["a"]},
+        {"text": "a text by itself"},
+        pd.DataFrame({"text": [["a", "b"], ["c"]]}),
     ],
 )
 def test_pyfunc_refuses_what_holds_no_texts(registered: Classifier, wrong: object) -> None:

@@ -71,3 +71,11 @@ def test_a_class_of_one_group_is_no_suspect() -> None:
     """Where the others are of one class, nothing can be said."""
     rows = make_rows(["straw hat", "wool hat", "leather shoe"], [0, 0, 1], [0, 0, 1])
     assert label_suspects(rows, CLASSES).empty
+
+
+def test_texts_without_a_word_of_two_letters_are_looked_at_too() -> None:
+    """One of twenty single letters has the label of the others' opposite."""
+    texts = [f"{'ab'[row % 2]} {row % 7}" for row in range(40)]
+    labels = [row % 2 for row in range(40)]
+    labels[6] = 1
+    assert label_suspects(make_rows(texts, labels), CLASSES)["text"].tolist()[0] == "a 6"

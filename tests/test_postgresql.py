@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -58,8 +59,15 @@ def test_a_sweep_of_another_folder_keeps_its_study(
             hold_study("s", storage).__enter__()
     holder.kill()
     holder.wait()
-    with hold_study("s", storage):
-        pass
+    # The server hears of it within moments.
+    until = time.monotonic() + 20
+    while True:
+        try:
+            with hold_study("s", storage):
+                break
+        except StudyError:
+            assert time.monotonic() < until
+            time.sleep(0.1)
 
 
 def test_a_study_is_held_once_more_after_it_was_let_go(

@@ -202,6 +202,37 @@ def test_a_quote_that_is_never_closed_is_refused(refusal: Callable[..., str]) ->
 @pytest.mark.parametrize(
     ("content", "said"),
     [
+        ('a,x\nb,"one inch\nc,good\nd,"fine"\ne,z\n', "begins in line 2, a closing quote"),
+        ("a,x\nb,y\rz\nc,w\n", "begins in line 2, a carriage return stands within a cell"),
+    ],
+)
+def test_rows_that_a_stray_mark_swallows_are_not_lost_in_silence(
+    refusal: Callable[..., str], name: str, content: str, said: str
+) -> None:
+    """Two rows would become one text, or one row two, and nothing would tell."""
+    packed = gzip.compress(content.encode()) if name.endswith(".gz") else content
+    assert said in refusal(packed, name, header=False)
+
+
+@pytest.mark.parametrize(
+    ("content", "texts"),
+    [
+        ('a,"5" pipe\nb,6" pipe\n', ["5 pipe", '6" pipe']),
+        ("a,x\r\n \t\r\n\r\nb,y\r\n", ["x", "y"]),
+        ('a,"x\n\n""y"" z"\nb,w\n', ['x\n\n"y" z', "w"]),
+    ],
+)
+def test_marks_that_swallow_nothing_are_read_as_they_are(
+    read: Callable[..., Table], content: str, texts: list[str]
+) -> None:
+    """Quotes for inches, blank lines, and texts of several lines are no damage."""
+    assert read(content, header=False).texts == texts
+
+
+@pytest.mark.parametrize("name", ["rows.csv", "rows.csv.gz"])
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
         (b"a,x\nb,caf\xe9\n", ("not UTF-8", "0xe9", "line 2")),
         (b"a,x\nb,y\nc,\0\n", ("zero byte", "line 3")),
         ("a,x\nb,y\n".encode("utf-16"), ("not UTF-8", "line 1")),

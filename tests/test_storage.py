@@ -48,6 +48,8 @@ def test_a_study_is_run_by_one_process(workplace: Path) -> None:
         ("postgresql+psycopg://a:secret@localhost/x", "postgresql://127.0.0.1/x", True),
         ("postgresql+psycopg://a:secret@db/x", "postgresql://db:5433/x", False),
         ("postgresql+psycopg://a:secret@db/x", "http://db/x", False),
+        ("postgresql+psycopg://a:secret@/x?host=/run/a", "postgresql://a@/x?host=/run/b", False),
+        ("postgresql+psycopg://a:secret@/x?host=/run/a", "postgresql://a@/x?host=/run/a", True),
         ("sqlite:///sub/../x.db", "sqlite:///x.db", True),
         ("sqlite:///x.db", "file:./mlruns", False),
         ("sqlite:///x.db", "mlruns", False),
