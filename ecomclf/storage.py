@@ -102,11 +102,16 @@ def hold_study(name: str, storage: str | None) -> Iterator[None]:
 def _hold_in_postgresql(name: str, storage: str) -> Iterator[None]:
     """Hold an advisory lock while the block runs, which ends with its connection at the latest."""
     key = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], signed=True)
-    # Not within a transaction, which some servers end when it has idled for long.
-    autocommit = {"isolation_level": "AUTOCOMMIT", "poolclass": NullPool}
+    # Some servers end a transaction, and some routers a connection, that is silent for long.
+    is_libpq = make_url(storage).get_driver_name().startswith("psycopg")
+    options: dict[str, Any] = {
+        "isolation_level": "AUTOCOMMIT",
+        "poolclass": NullPool,
+        "connect_args": {"keepalives_idle": 60} if is_libpq else {},
+    }
     with contextlib.ExitStack() as stack:
         with opening(storage):
-            connection = stack.enter_context(create_engine(storage, **autocommit).connect())
+            connection = stack.enter_context(create_engine(storage, **options).connect())
             is_held = connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": key})
         if not is_held:
             raise _held_by_another(name)

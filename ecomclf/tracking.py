@@ -11,6 +11,7 @@ import re
 import shutil
 import tempfile
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,7 +96,10 @@ class Run:
 
     def log_figure(self, figure: "Figure", file: str) -> None:
         """Log a picture."""
-        self._client.log_figure(self.run_id, figure, file)
+        with warnings.catch_warnings():
+            # The font may lack letters of a class name, and draws boxes for them.
+            warnings.filterwarnings("ignore", "Glyph .* missing from")
+            self._client.log_figure(self.run_id, figure, file)
 
     def log_table(self, table: "pd.DataFrame", file: str) -> None:
         """Log a table that the MLflow UI shows as one."""

@@ -13,7 +13,7 @@ ORDER = """
 errors stopwatch interrupts space sections config sample rows source groups data resample split text
 batches evaluate calibration bootstrap mistakes gate model lstm cache skipgram embeddings encoding
 wide ensemble train baseline plots classifier flavor export classify startup tracking registry trial
-display leaderboard storage study engine worker winner card judge repeats versions sweep cli
+display leaderboard storage study engine worker trials winner card judge repeats versions sweep cli
 """.split()  # noqa: SIM905 - read as a list of fifty names, it is longer and no clearer
 
 HEAVY = ("tensorflow", "keras", "mlflow")

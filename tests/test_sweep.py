@@ -27,6 +27,7 @@ from ecomclf.split import split_rows
 from ecomclf.startup import warm_up
 from ecomclf.text import Vectorizer
 from ecomclf.tracking import MONITOR, SEARCHED, STUDY, STUDY_ID, TRIAL, connect
+from ecomclf.trials import Trials, Workers, settle
 from ecomclf.worker import Started, TrialTask, WorkerContext, prepare_worker
 from tests.conftest import TINY
 
@@ -58,7 +59,7 @@ def run(sweep: sweeps.Sweep) -> str:
     """Run a sweep and give what it printed."""
     output = io.StringIO()
     warm = functools.partial(warm_up, "tensorflow", 1, ("ecomclf.trial", "ecomclf.worker"))
-    workers: sweeps.Workers = LocalWorkers(warm, count=sweep.workers, tasks_per_worker=8)
+    workers: Workers = LocalWorkers(warm, count=sweep.workers, tasks_per_worker=8)
     with workers:
         sweeps.run_sweep(sweep, workers, Console(file=output))
     return output.getvalue()
@@ -291,7 +292,8 @@ def test_a_trial_told_before_anothers_death_is_counted_once(tiny: Path) -> None:
     parent = tracking.start_run(
         "sweep", "s", tags={STUDY: sweep.study_name, STUDY_ID: study.user_attrs[studies.ID]}
     )
-    trials = sweeps._Trials(sweep, study, tracking, parent, Console(file=io.StringIO()))
+    context = WorkerContext(sweep.config, sweep.split, tracking, sweep.study_name, None)
+    trials = Trials(context, study, parent, Console(file=io.StringIO()), total=3, workers=2)
 
     def start() -> tuple[TrialTask, optuna.Trial]:
         task = trials._next_task()
@@ -501,7 +503,7 @@ def test_an_outage_of_the_store_is_no_error_of_the_trial(tiny: Path, error: Exce
     context = WorkerContext(sweep.config, sweep.split, outage, sweep.study_name, None)
     with pytest.raises(type(error), match="no answer"):
         prepare_worker(context)(TrialTask(0, "p"), lambda _: None)
-    sweeps.settle(study, store, alive=())
+    settle(study, store, alive=())
     assert studies.counted(study) == 0
     assert [trial.state.name for trial in study.trials] == ["FAIL", "WAITING"]
     assert [trial.info.status for trial in runs("trial")] == ["KILLED"]
@@ -518,7 +520,7 @@ def test_half_written_ends_of_trials_are_completed(tiny: Path) -> None:
             trial.set_user_attr(key, value)
         own = {STUDY_ID: study.user_attrs[studies.ID], TRIAL: trial.number}
         tracking.start_run("trial", "t", parent="p", tags=tags | own)
-    sweeps.settle(study, tracking, alive=())
+    settle(study, tracking, alive=())
     assert [trial.state.name for trial in study.trials] == ["PRUNED", "FAIL"]
     assert studies.counted(study) == 2
     assert [trial.info.status for trial in runs("trial")] == ["KILLED", "FAILED"]

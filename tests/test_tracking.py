@@ -3,9 +3,12 @@
 import sqlite3
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from ecomclf import tracking as trackings
+from ecomclf.evaluate import evaluate_labels
+from ecomclf.plots import confusion_figure
 from ecomclf.tracking import connect, without_password
 
 
@@ -55,3 +58,13 @@ def test_runs_are_found_among_many_experiments(store: Path) -> None:
             [(f"other {number}", str(store)) for number in range(1_000)],
         )
     assert [found.info.run_id for found in tracking.search("train")] == [run.run_id]
+
+
+@pytest.mark.filterwarnings("error")
+def test_letters_that_the_font_lacks_are_no_matter(store: Path) -> None:
+    """They are drawn as boxes, and nothing is said of each."""
+    labels = np.array([0, 1])
+    figure = confusion_figure(evaluate_labels(labels, labels, ("鞋子", "帽子")), "title")
+    run = connect("mine").start_run("train", "one", tags={})
+    run.log_figure(figure, "matrix.png")
+    assert connect("mine").has_artifact(run.run_id, "matrix.png")
