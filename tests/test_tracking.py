@@ -66,5 +66,5 @@ def test_letters_that_the_font_lacks_are_no_matter(store: Path) -> None:
     labels = np.array([0, 1])
     figure = confusion_figure(evaluate_labels(labels, labels, ("鞋子", "帽子")), "title")
     run = connect("mine").start_run("train", "one", tags={})
-    run.log_figure(figure, "matrix.png")
-    assert connect("mine").has_artifact(run.run_id, "matrix.png")
+    run.log_figure(figure, "pictures/matrix.png")
+    assert connect("mine").has_artifact(run.run_id, "pictures")
