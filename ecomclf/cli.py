@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ecomclf.data import DataReport
     from ecomclf.registry import Move, Registry
     from ecomclf.split import Split
-    from ecomclf.worker import TrialTask, WorkerContext
+    from ecomclf.trials import Workers
 
 DEBUG = "--debug"
 
@@ -94,9 +94,7 @@ def sweep(
     count = min(processes or loaded.sweep.workers or cores, total or loaded.sweep.trials)
     modules = ("ecomclf.trial", "ecomclf.worker")
     warm = functools.partial(warm_up, backend, max(1, cores // count), modules)
-    pool: LocalWorkers[WorkerContext, TrialTask] = LocalWorkers(
-        warm, count=count, tasks_per_worker=loaded.sweep.trials_per_worker
-    )
+    pool: Workers = LocalWorkers(warm, count=count, tasks_per_worker=loaded.sweep.trials_per_worker)
     # Workers start while this process imports what it needs itself, and reads the data.
     with pool:
         with importing():

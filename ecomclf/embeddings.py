@@ -75,6 +75,11 @@ def file_vectors(path: Path, words: Sequence[str], size: int) -> tuple[np.ndarra
     return vectors, known
 
 
+def vector_files(sources: Iterable[str]) -> list[str]:
+    """Give those of what `model.embeddings` may be that are paths of files."""
+    return [source for source in sources if source not in ("random", "word2vec")]
+
+
 def require_vectors(sources: Iterable[str], sizes: Collection[int]) -> None:
     """Check that files of vectors are there, and as wide as the embedding.
 
@@ -86,7 +91,7 @@ def require_vectors(sources: Iterable[str], sizes: Collection[int]) -> None:
         RequestError: one is not.
 
     """
-    for path in (Path(source) for source in sources if source not in ("random", "word2vec")):
+    for path in map(Path, vector_files(sources)):
         _, vector = next(_vectors(path, None), ("", []))
         if not vector:
             raise RequestError(f"{path} holds no word vectors; name another file")

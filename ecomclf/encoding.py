@@ -1,6 +1,7 @@
 """A split's texts as ids, made once a sweep for all trials that share a text config."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -10,7 +11,7 @@ import numpy as np
 from ecomclf import text
 from ecomclf.cache import digest_of, made_once
 from ecomclf.config import Config
-from ecomclf.embeddings import MOST_LEARNED, file_vectors, learned_vectors
+from ecomclf.embeddings import MOST_LEARNED, file_vectors, learned_vectors, vector_files
 from ecomclf.sections import ModelConfig, TextConfig
 from ecomclf.space import IntRange
 from ecomclf.split import Split
@@ -88,14 +89,11 @@ def require_texts(split: Split, config: Config) -> None:
     for steps in config.candidates("text.steps"):
         cleaner = Cleaner(steps, fill_missing=split.fill_missing)
         require_words(map(cleaner, split.train.texts))
-    files = set(config.candidates("model.embeddings")) - {"random", "word2vec"}
-    if not files or any(key.startswith("text.") for key in config.sweep.space):
-        return
-    texts = encode_texts(split, config.text)
-    for file in files:
-        for size in config.candidates("model.embedding_dim"):
-            chosen = {"model.embeddings": file, "model.embedding_dim": size}
-            texts.start_vectors(config.with_values(chosen).model)
+    files = vector_files(config.candidates("model.embeddings"))
+    if files and not _searches_texts(config):
+        texts = encode_texts(split, config.text)
+        for file in files:
+            _make_vectors(texts, config, file, config.candidates("model.embedding_dim"))
 
 
 def encode_ahead(split: Split, config: Config) -> None:
@@ -105,14 +103,23 @@ def encode_ahead(split: Split, config: Config) -> None:
     the workers that want those of one size wait for it, and a core would idle. Which sizes of
     a range will be drawn nobody knows, but the larger ones share what is learned.
     """
-    space = config.sweep.space
-    if any(key.startswith("text.") for key in space):
+    if _searches_texts(config):
         return
     texts = encode_texts(split, config.text)
     if "word2vec" in config.candidates("model.embeddings"):
         sizes = config.candidates("model.embedding_dim")
-        if isinstance(space.get("model.embedding_dim"), IntRange):
+        if isinstance(config.sweep.space.get("model.embedding_dim"), IntRange):
             sizes = (max(sizes),) if max(sizes) >= MOST_LEARNED else ()
-        for size in sizes:
-            learned = {"model.embeddings": "word2vec", "model.embedding_dim": size}
-            texts.start_vectors(config.with_values(learned).model)
+        _make_vectors(texts, config, "word2vec", sizes)
+
+
+def _searches_texts(config: Config) -> bool:
+    """Say whether trials choose their text config too, so that no encoding is that of all."""
+    return any(key.startswith("text.") for key in config.sweep.space)
+
+
+def _make_vectors(texts: EncodedTexts, config: Config, source: str, sizes: Iterable[int]) -> None:
+    """Make vectors in some sizes, for trials to find."""
+    for size in sizes:
+        chosen = {"model.embeddings": source, "model.embedding_dim": size}
+        texts.start_vectors(config.with_values(chosen).model)

@@ -125,25 +125,21 @@ def _texts(data: Any) -> "pd.Series[Any]":
 
     """
     asked = "the input must be strings or a table with a column 'text'"
-    if isinstance(data, dict):
-        try:
-            data = pd.DataFrame(data)
-        except ValueError as error:
-            raise MlflowException.invalid_parameter_value(f"{asked}: {error}") from error
-    is_table = isinstance(data, pd.DataFrame)
+    is_table = isinstance(data, dict | pd.DataFrame)
+    given: Any = [data] if isinstance(data, str) else data
+    try:
+        given = pd.DataFrame(given) if is_table else pd.Series(given, dtype=object)
+    except ValueError as error:
+        raise MlflowException.invalid_parameter_value(f"{asked}: {error}") from error
     if is_table:
-        names = list(data.columns)
+        names = list(given.columns)
         if names.count("text") != 1:
             problem = "no" if "text" not in names else "more than one"
             found = ", ".join(map(repr, names)) or "none"
             raise MlflowException.invalid_parameter_value(
                 f"the input has {problem} column 'text'; it has {found}"
             )
-        data = data["text"]
-    try:
-        texts = pd.Series([data] if isinstance(data, str) else data, dtype=object)
-    except ValueError as error:
-        raise MlflowException.invalid_parameter_value(f"{asked}: {error}") from error
+    texts: pd.Series[Any] = given["text"] if is_table else given
     for text in texts:
         # A column may hold numbers among its texts, as pandas reads them from a file.
         if not (

@@ -12,7 +12,7 @@ import requests
 
 from ecomclf import sample
 from ecomclf.errors import DataError, DownloadError
-from ecomclf.rows import Row, open_rows
+from ecomclf.rows import open_rows
 from ecomclf.sections import DataConfig
 
 DOWNLOADS = Path("data")
@@ -89,6 +89,7 @@ def read_csv(path: Path, config: DataConfig) -> Table:
 
     """
     _require_file(path)
+    cause: Exception | None = None
     try:
         cells = pd.read_csv(
             path,
@@ -101,10 +102,8 @@ def read_csv(path: Path, config: DataConfig) -> Table:
     except pd.errors.EmptyDataError as error:
         raise DataError(f"{path} is empty; it needs rows of texts with labels") from error
     except (pd.errors.ParserError, UnicodeDecodeError, OSError, EOFError, zlib.error) as error:
-        raise _irregular(path, _fault(path) or "its rows differ") from error
-    fault = _swallowed(path, len(cells))
-    if fault:
-        raise _irregular(path, fault)
+        cells, cause = pd.DataFrame(), error
+    _require_regular(path, len(cells), cause)
     header = _header(cells, config, path)
     with path.open("rb") as stream:
         sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
@@ -186,43 +185,40 @@ def _require_file(
         raise DataError(f"no file at {path}; {key} takes {takes}")
 
 
-def _swallowed(path: Path, count: int) -> str | None:
-    """Say where pandas has taken rows for a part of another, or a part for a row, if anywhere.
+def _require_regular(path: Path, count: int, cause: Exception | None) -> None:
+    """Look at a CSV by the lines of the file, which pandas does not count.
 
-    It takes a quote that is closed lines later for one of the cell, and says nothing.
+    Args:
+        path: the file.
+        count: the rows that pandas has found. It takes a quote that is closed lines later for one
+            of the cell, and says nothing.
+        cause: why it found none, if it did not.
+
+    Raises:
+        DataError: pandas could not read it, or has taken rows for a part of another.
+
     """
-    found = 0
-    with open_rows(path) as rows:
-        for row in rows:
-            is_damaged = row.wrong and (b"\0" in row.raw or b"\n" in row.raw.rstrip())
-            if is_damaged:
-                return _located(row)
-            # Lines of nothing but spaces are no rows to pandas.
-            found += bool(row.raw.strip())
-    return None if found == count else _fault(path) or "its rows differ"
-
-
-def _fault(path: Path) -> str | None:
-    """Say what is wrong with a CSV, by the lines of the file, which pandas does not count."""
-    width = None
+    width, found, fault = 0, 0, ""
     with open_rows(path) as rows:
         for row in rows:
             width = width or len(row.cells)
+            # Lines of nothing but spaces are no rows to pandas.
+            found += bool(row.raw.strip())
+            here, is_damage = "", False
             if row.wrong:
-                return _located(row)
-            if len(row.cells) > width:
-                return f"line {row.line} has {len(row.cells)} cells, the first {width}"
-    return None
+                here = f"in the row that begins in line {row.line}, {row.wrong}"
+                is_damage = b"\0" in row.raw or b"\n" in row.raw.rstrip()
+            elif len(row.cells) > width:
+                here = f"line {row.line} has {len(row.cells)} cells, the first {width}"
+            if is_damage or (here and cause):
+                raise _irregular(path, here, width) from cause
+            fault = fault or here
+    if cause or found != count:
+        raise _irregular(path, fault or "its rows differ", width) from cause
 
 
-def _located(row: Row) -> str:
-    return f"in the row that begins in line {row.line}, {row.wrong}"
-
-
-def _irregular(path: Path, fault: str) -> DataError:
-    with open_rows(path) as rows:
-        is_narrow = len(next(rows).cells) == 1
-    parted = _PARTED if is_narrow else ""
+def _irregular(path: Path, fault: str, width: int) -> DataError:
+    parted = _PARTED if width == 1 else ""
     return DataError(
         f"{path} is not a regular CSV: {fault}; mend the row, quote its cells, or convert the "
         f"file to UTF-8{parted}"

@@ -325,6 +325,7 @@ def test_columns_that_cannot_be_are_refused(
         ("kind;title\na;x\n", NAMES),
         ("kind\ttitle\na\tx\n", {"label_column": 0, "text_columns": [1]}),
         ("kind;title\na;x, y\n", NAMES),
+        ("\nkind;title\na;x, y\n", NAMES),
     ],
 )
 def test_other_separators_are_refused_by_their_reason(
