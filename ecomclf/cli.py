@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from ecomclf.errors import DataError, EcomclfError, RequestError
-from ecomclf.interrupts import ignore_interrupts, interrupt_once
+from ecomclf.runtime.signals import ignore_signals, install_signal_handlers
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
-    from ecomclf.config import Config
-    from ecomclf.data import DataReport
-    from ecomclf.registry import Move, Registry
-    from ecomclf.split import Split
-    from ecomclf.trials import Workers
+    from ecomclf.config.loading import Config
+    from ecomclf.data.dataset import DataReport
+    from ecomclf.data.splitting import Split
+    from ecomclf.search.scheduler import Workers
+    from ecomclf.tracking.registry import Move, Registry
 
 DEBUG = "--debug"
 
@@ -74,36 +74,36 @@ def sweep(
     processes = _count("--workers", workers)
     again = _count("--repeats", repeats)
     loaded = _load_config(config, overrides)
-    interrupt_once()
-    from ecomclf.engine import LocalWorkers
-    from ecomclf.startup import (
+    install_signal_handlers()
+    from ecomclf.runtime.tensorflow_setup import (
         count_cores,
-        importing,
+        imports_without_gc,
         keep_memory,
-        keep_out_of_home,
         quiet_mlflow,
+        redirect_library_settings,
         require_backend,
         warm_up,
     )
+    from ecomclf.search.process_pool import LocalWorkers
 
     backend = require_backend(repeats=bool(again))
     keep_memory()
     # Before there are workers: the temporary folder that they have ends with them.
-    keep_out_of_home()
+    redirect_library_settings()
     cores = count_cores()
     count = min(processes or loaded.sweep.workers or cores, total or loaded.sweep.trials)
-    modules = ("ecomclf.trial", "ecomclf.worker")
+    modules = ("ecomclf.search.training_run", "ecomclf.search.worker")
     warm = functools.partial(warm_up, backend, max(1, cores // count), modules)
     pool: Workers = LocalWorkers(warm, count=count, tasks_per_worker=loaded.sweep.trials_per_worker)
     # Workers start while this process imports what it needs itself, and reads the data.
     with pool:
-        with importing():
+        with imports_without_gc():
             from rich.console import Console
 
-            from ecomclf import sweep as sweeps
+            from ecomclf.search import sweep as sweeps
 
         quiet_mlflow()
-        sweeps.require_searchable(loaded, study=study or None, storage=storage or None)
+        sweeps.check_sweep_request(loaded, study=study or None, storage=storage or None)
         split, report = _load_data(loaded)
         planned = sweeps.plan_sweep(
             loaded,
@@ -122,20 +122,20 @@ def sweep(
 def train(config: ConfigPath, overrides: Overrides = None) -> None:
     """Train one model with the config's values, judged once on the test rows."""
     loaded = _load_config(config, overrides)
-    interrupt_once()
+    install_signal_handlers()
     from rich.console import Console
 
-    from ecomclf.embeddings import require_vectors
-    from ecomclf.startup import quiet_mlflow, require_backend, start_tensorflow
-    from ecomclf.text import Cleaner
+    from ecomclf.runtime.tensorflow_setup import quiet_mlflow, require_backend, start_tensorflow
+    from ecomclf.text.cleaning import Cleaner
+    from ecomclf.text.word_vectors import check_vector_files
 
     quiet_mlflow()
     backend = require_backend()
     Cleaner(loaded.text.steps)
-    require_vectors((loaded.model.embeddings,), (loaded.model.embedding_dim,))
+    check_vector_files((loaded.model.embeddings,), (loaded.model.embedding_dim,))
     split, report = _load_data(loaded)
     start_tensorflow(backend=backend)
-    from ecomclf.trial import run_alone
+    from ecomclf.search.training_run import run_alone
 
     run_alone(loaded, split, report, Console())
 
@@ -145,9 +145,9 @@ def show_leaderboard(study: StudyName = "") -> None:
     """Print a study's runs side by side; without a name the newest study's."""
     from rich.console import Console
 
-    from ecomclf.leaderboard import print_leaderboard
-    from ecomclf.startup import quiet_mlflow
-    from ecomclf.tracking import connect
+    from ecomclf.runtime.tensorflow_setup import quiet_mlflow
+    from ecomclf.tracking.leaderboard import print_leaderboard
+    from ecomclf.tracking.runs import connect
 
     quiet_mlflow()
     print_leaderboard(connect(), Console(), study or None)
@@ -158,8 +158,8 @@ def models(model: ModelName = "ecomclf") -> None:
     """List the registered versions: stage, figures, and what the gate said."""
     from rich.console import Console
 
-    from ecomclf.display import print_table
-    from ecomclf.versions import version_table
+    from ecomclf.runtime.terminal import print_table
+    from ecomclf.tracking.version_table import version_table
 
     registry = _registry(model)
     print_table(Console(), f"model {model}", version_table(registry))
@@ -202,11 +202,11 @@ def classify(
     model: ModelName = "ecomclf",
 ) -> None:
     """Classify a CSV: its columns, and `label`, `confidence`, `needs_review`."""
-    interrupt_once()
+    install_signal_handlers()
     from rich.console import Console
 
-    from ecomclf.classify import Columns, check_request, classify_csv
-    from ecomclf.startup import count_cores, start_tensorflow
+    from ecomclf.runtime.tensorflow_setup import count_cores, start_tensorflow
+    from ecomclf.serving.csv_batch import Columns, check_request, classify_csv
 
     broken = Path(rejects) if rejects else None
     check_request(source, target, broken, force=force)
@@ -234,8 +234,8 @@ def export(
     model: ModelName = "ecomclf",
 ) -> None:
     """Write a version as plain files: Keras model, weights, tokenizer, label encoder, report."""
-    from ecomclf.startup import start_tensorflow
-    from ecomclf.versions import export_version
+    from ecomclf.runtime.tensorflow_setup import start_tensorflow
+    from ecomclf.serving.plain_files import export_version
 
     registry, found = _version(model, stage, version)
     start_tensorflow()
@@ -252,8 +252,8 @@ def predict(
     model: ModelName = "ecomclf",
 ) -> None:
     """Classify texts: a line of JSON each."""
-    from ecomclf.startup import start_tensorflow
-    from ecomclf.versions import json_lines, lines_as_they_come
+    from ecomclf.runtime.tensorflow_setup import start_tensorflow
+    from ecomclf.serving.json_lines import json_lines, lines_as_they_come
 
     registry, found = _version(model, stage, version)
     start_tensorflow()
@@ -272,7 +272,7 @@ def check_data(
     overrides: Overrides = None,
 ) -> None:
     """Say what the loader thinks of files; label in the first column unless told otherwise."""
-    from ecomclf.config import Config, load_config, parse_override
+    from ecomclf.config.loading import Config, load_config, parse_override
 
     if config:
         base = load_config(config, _each_override(overrides))
@@ -304,7 +304,7 @@ def main() -> NoReturn:
             traceback.print_exc()
         print(f"ecomclf: {_one_line(said)}", file=sys.stderr)
         code = getattr(said, "exit_code", 2)
-    ignore_interrupts()
+    ignore_signals()
     sys.exit(code)
 
 
@@ -312,7 +312,7 @@ def _expected(error: Exception) -> Exception | None:
     """Give what is to be said of an error; None of one that nobody expected."""
     if isinstance(error, (EcomclfError, typer.TyperException)):
         return error
-    from ecomclf.tracking import name_outage
+    from ecomclf.tracking.runs import name_outage
 
     return name_outage(error)
 
@@ -325,9 +325,9 @@ def _one_line(error: Exception) -> str:
 
 def _registry(model: str) -> "Registry":
     """Open the registry of the store that MLflow's variables name."""
-    from ecomclf.registry import Registry
-    from ecomclf.startup import quiet_mlflow
-    from ecomclf.tracking import connect
+    from ecomclf.runtime.tensorflow_setup import quiet_mlflow
+    from ecomclf.tracking.registry import Registry
+    from ecomclf.tracking.runs import connect
 
     quiet_mlflow()
     return Registry(connect().uri, model)
@@ -360,28 +360,28 @@ def _count(option: str, text: str) -> int | None:
 
 def _each_override(overrides: list[str] | None) -> list[str]:
     """Take several overrides from one `--set` too: MLproject has one parameter for all."""
-    from ecomclf.config import split_overrides
+    from ecomclf.config.loading import split_overrides
 
     return [each for text in overrides or () for each in split_overrides(text)]
 
 
 def _load_config(path: Path, overrides: list[str] | None) -> "Config":
-    from ecomclf.config import load_config
+    from ecomclf.config.loading import load_config
 
     return load_config(path, _each_override(overrides))
 
 
 def _load_data(config: "Config") -> "tuple[Split, DataReport]":
     """Load, print the report, split."""
-    from ecomclf.data import load
-    from ecomclf.resample import require_classes
-    from ecomclf.split import shared_test_texts, split_rows
+    from ecomclf.data.dataset import load
+    from ecomclf.data.resampling import require_classes
+    from ecomclf.data.splitting import shared_test_texts, split_dataset
 
     dataset, report = load(config.data)
     print(report.as_text(), flush=True)
-    for wanted in config.candidates("train.resample"):
+    for wanted in config.possible_values("train.resample"):
         require_classes(dataset.classes, wanted)
-    parted = split_rows(dataset, config.data)
+    parted = split_dataset(dataset, config.data)
     sides = ("train", "validation", "test")
     rows = ", ".join(f"{len(getattr(parted, side)):,} {side}" for side in sides)
     print(f"split        {rows}", flush=True)

@@ -34,7 +34,7 @@ def main() -> None:
     if options.side:
         print(json.dumps(measure(options.side, options.data)))
         return
-    from ecomclf.startup import keep_memory
+    from ecomclf.runtime.tensorflow_setup import keep_memory
 
     plain = dict(os.environ)
     keep_memory()
@@ -54,7 +54,7 @@ def main() -> None:
 def measure(side: str, data: Path) -> dict[int, float]:
     """Give the texts a second of one side, by batch size."""
     if side == "ours":
-        from ecomclf.startup import start_tensorflow
+        from ecomclf.runtime.tensorflow_setup import start_tensorflow
 
         start_tensorflow()
     split, ids = read(data)
@@ -70,17 +70,17 @@ def measure(side: str, data: Path) -> dict[int, float]:
 
 def read(path: Path) -> Any:
     """Give the split of the shipped config, and its training texts as ids."""
-    from ecomclf.config import load_config
-    from ecomclf.data import load
-    from ecomclf.encoding import encode_texts
-    from ecomclf.sections import TextConfig
-    from ecomclf.split import split_rows
+    from ecomclf.config.loading import load_config
+    from ecomclf.config.schema import TextConfig
+    from ecomclf.data.dataset import load
+    from ecomclf.data.splitting import split_dataset
+    from ecomclf.text.encoded_texts import encode_texts
 
     config = load_config(
         Path(__file__).parent.parent / "configs" / "ecommerce.yaml", [f"data.source={path}"]
     )
     dataset, _ = load(config.data)
-    split = split_rows(dataset, config.data)
+    split = split_dataset(dataset, config.data)
     return split, encode_texts(split, TextConfig())
 
 
@@ -111,10 +111,10 @@ def loop(split: Any, texts: Any, batch: int) -> tuple[Any, Any]:
 
 def ours(split: Any, texts: Any, batch: int) -> tuple[Any, Any]:
     """Give the same network as we train it, compiled, and its batches."""
-    from ecomclf.batches import TrainingBatches
-    from ecomclf.lstm import with_fast_lstms
-    from ecomclf.model import build_model
-    from ecomclf.sections import ModelConfig
+    from ecomclf.config.schema import ModelConfig
+    from ecomclf.models.architecture import build_model
+    from ecomclf.models.cpu_lstm import with_fast_lstms
+    from ecomclf.text.batching import TrainingBatches
 
     config = ModelConfig(
         embedding_dim=SIZE,

@@ -56,12 +56,12 @@ def main() -> None:
 
 def measure(source: Path, rows: int, *, full: bool) -> dict[str, float]:
     """Give every figure by its name."""
-    from ecomclf.startup import count_cores, quiet_mlflow, start_tensorflow
+    from ecomclf.runtime.tensorflow_setup import count_cores, quiet_mlflow, start_tensorflow
 
     quiet_mlflow()
     start_tensorflow(count_cores())
-    from ecomclf.sections import DataConfig
-    from ecomclf.source import read_csv
+    from ecomclf.config.schema import DataConfig
+    from ecomclf.data.sources import read_csv
 
     texts = read_csv(source, DataConfig(source=str(source))).texts
     classifier = register(texts)
@@ -76,12 +76,13 @@ def measure(source: Path, rows: int, *, full: bool) -> dict[str, float]:
 
 def register(texts: Sequence[str]) -> Any:
     """Build a classifier and register it as the Production version."""
-    from ecomclf.classifier import Classifier
-    from ecomclf.model import build_model
-    from ecomclf.registry import Registry
-    from ecomclf.sections import ModelConfig
-    from ecomclf.text import Cleaner, Vectorizer
-    from ecomclf.tracking import connect
+    from ecomclf.config.schema import ModelConfig
+    from ecomclf.models.architecture import build_model
+    from ecomclf.models.classifier import Classifier
+    from ecomclf.text.cleaning import Cleaner
+    from ecomclf.text.vectorizer import Vectorizer
+    from ecomclf.tracking.registry import Registry
+    from ecomclf.tracking.runs import connect
 
     cleaner = Cleaner(["lowercase", "punctuation"])
     vectorizer = Vectorizer.fit(cleaner.clean(texts), max_tokens=20_000, max_length=250)
@@ -113,8 +114,8 @@ def batch(classifier: Any, texts: Sequence[str], rows: int) -> dict[str, float]:
     """
     from rich.console import Console
 
-    from ecomclf.classify import Columns, classify_csv
-    from ecomclf.startup import count_cores, start_tensorflow
+    from ecomclf.runtime.tensorflow_setup import count_cores, start_tensorflow
+    from ecomclf.serving.csv_batch import Columns, classify_csv
 
     write_rows(Path("in.csv"), texts, rows)
     write_rows(Path("different.csv"), list(dict.fromkeys(texts)), rows)
@@ -172,8 +173,8 @@ def keras_model() -> Any:
 def single(classifier: Any, texts: Sequence[str]) -> dict[str, float]:
     """Classify texts one by one, in process and over HTTP."""
     chosen = [texts[number * 7 % len(texts)] for number in range(SINGLE)]
-    classifier.predict_probabilities(chosen[:1])
-    inside = [seconds(lambda t=text: classifier.predict_probabilities([t])) for text in chosen]
+    classifier.predict_proba(chosen[:1])
+    inside = [seconds(lambda t=text: classifier.predict_proba([t])) for text in chosen]
     return {
         "one text in process, median ms": 1000 * statistics.median(inside),
         "one text over HTTP, median ms": 1000 * over_http(chosen),

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from measured import Measured, measure, measure_sweep
 
 if TYPE_CHECKING:
-    from ecomclf.tracking import Tracking
+    from ecomclf.tracking.runs import Tracking
 
 HERE = Path(__file__).parent
 CONFIG = HERE.parent / "configs" / "ecommerce.yaml"
@@ -69,13 +69,13 @@ def run_both(options: argparse.Namespace, seed: int) -> dict[str, dict[str, Any]
 
 def write_sides(folder: Path, overrides: list[str]) -> None:
     """Write the sides of our split as the loop reads them."""
-    from ecomclf.config import load_config
-    from ecomclf.data import load
-    from ecomclf.split import split_rows
+    from ecomclf.config.loading import load_config
+    from ecomclf.data.dataset import load
+    from ecomclf.data.splitting import split_dataset
 
     config = load_config(CONFIG, overrides)
     dataset, _ = load(config.data)
-    split = split_rows(dataset, config.data)
+    split = split_dataset(dataset, config.data)
     for name in ("train", "validation", "test"):
         rows = getattr(split, name)
         with (folder / f"{name}.csv").open("w", newline="", encoding="utf-8") as file:

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import numpy as np
 
-from ecomclf.config import load_config
-from ecomclf.data import load
-from ecomclf.encoding import EncodedTexts, encode_texts
-from ecomclf.skipgram import learn_vectors
-from ecomclf.split import split_rows
-from ecomclf.text import Ids
+from ecomclf.config.loading import load_config
+from ecomclf.data.dataset import load
+from ecomclf.data.splitting import split_dataset
+from ecomclf.text.encoded_texts import EncodedTexts, encode_texts
+from ecomclf.text.skipgram import learn_vectors
+from ecomclf.text.token_ids import TokenIds
 
 TEXTS, NEGATIVES = 400, 200
 # As in `skipgram`.
@@ -36,7 +36,7 @@ def main() -> None:
     options = parser.parse_args()
     config = load_config(options.config, options.set)
     dataset, _ = load(config.data)
-    texts = encode_texts(split_rows(dataset, config.data), config.text)
+    texts = encode_texts(split_dataset(dataset, config.data), config.text)
     print(f"{len(texts.train)} texts of {len(texts.train.values)} words")
     print("| | training texts | validation texts | seconds |")
     print("|---|---|---|---|")
@@ -71,7 +71,7 @@ def gensim(texts: EncodedTexts, size: int) -> Tables:
     return tables[0], tables[1]
 
 
-def mean_loss(ids: Ids, train: Ids, tables: Tables) -> float:
+def mean_loss(ids: TokenIds, train: TokenIds, tables: Tables) -> float:
     """Give the mean over neighbours of 400 texts, against negatives as training draws them."""
     words, contexts = tables
     generator = np.random.default_rng(1)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ecomclf.tracking import Tracking
+    from ecomclf.tracking.runs import Tracking
 
 
 @dataclass
@@ -69,7 +69,7 @@ def measure_sweep(
     config: Path, place: Path, overrides: Sequence[str], *options: str
 ) -> tuple[Measured, "Tracking"]:
     """Run `ecomclf sweep` in a folder, which is made, with a store of its own; give both."""
-    from ecomclf.tracking import Tracking
+    from ecomclf.tracking.runs import Tracking
 
     place.mkdir()
     store = f"sqlite:///{place}/mlflow.db"

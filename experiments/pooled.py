@@ -30,7 +30,7 @@ def main() -> None:
         command = ["sweep", "--config", str(options.config), "--set", overrides]
         subprocess.run([sys.executable, "-m", "ecomclf", *command], check=True)
 
-    from ecomclf.startup import quiet_mlflow, start_tensorflow
+    from ecomclf.runtime.tensorflow_setup import quiet_mlflow, start_tensorflow
 
     quiet_mlflow()
     start_tensorflow()
@@ -40,24 +40,24 @@ def main() -> None:
 
 def judged(config: Path, data: Path, seed: int) -> dict[str, np.ndarray]:
     """Give what the winner and the baselines of a seed answer on its test rows."""
-    from ecomclf.baseline import fit_baselines
-    from ecomclf.classifier import Classifier
-    from ecomclf.config import load_config
-    from ecomclf.data import load
-    from ecomclf.registry import Registry
-    from ecomclf.split import split_rows
-    from ecomclf.study import default_study_name, study_identity
-    from ecomclf.tracking import STUDY, connect
+    from ecomclf.config.loading import load_config
+    from ecomclf.data.dataset import load
+    from ecomclf.data.splitting import split_dataset
+    from ecomclf.models.baseline import fit_baselines
+    from ecomclf.models.classifier import Classifier
+    from ecomclf.search.study import default_study_name, study_identity
+    from ecomclf.tracking.registry import Registry
+    from ecomclf.tracking.runs import STUDY, connect
 
     chosen = load_config(config, [f"data.source={data}", f"data.split_seed={seed}"])
     dataset, _ = load(chosen.data)
-    split = split_rows(dataset, chosen.data)
+    split = split_dataset(dataset, chosen.data)
     registry = Registry(connect(chosen.tracking.experiment).uri, chosen.registry.model)
     name = default_study_name(chosen, study_identity(chosen, split.fingerprint))
     version = next(each for each in registry.versions() if each.tags[STUDY] == name)
     with tempfile.TemporaryDirectory() as folder:
         classifier = Classifier.load(registry.download(version, Path(folder)))
-    probabilities = classifier.predict_probabilities(split.test.texts)
+    probabilities = classifier.predict_proba(split.test.texts)
     baselines = fit_baselines(split, chosen.train.monitor)
     return {
         "labels": split.test.labels,
@@ -71,8 +71,8 @@ def judged(config: Path, data: Path, seed: int) -> dict[str, np.ndarray]:
 
 def report(parts: list[dict[str, np.ndarray]]) -> None:
     """Print figures a seed and pooled."""
-    from ecomclf.bootstrap import difference_interval
-    from ecomclf.calibration import expected_calibration_error, reliability
+    from ecomclf.evaluation.calibration import expected_calibration_error, reliability
+    from ecomclf.evaluation.intervals import difference_interval
 
     pooled = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
     print("| seed | " + " | ".join(NAMES) + " | calibration error | covered | right of these |")

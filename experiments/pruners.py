@@ -46,7 +46,7 @@ def read_curves(name: str) -> list[Curve]:
     """Give the monitored figure of each epoch of each finished trial, the newest sweep's."""
     import mlflow
 
-    from ecomclf.tracking import MONITOR, STUDY, STUDY_ID, connect
+    from ecomclf.tracking.runs import MONITOR, STUDY, STUDY_ID, connect
 
     tracking = connect("ecomclf")
     sweep = next(run for run in tracking.search("sweep") if run.data.tags[STUDY] == name)

@@ -54,7 +54,7 @@ def main() -> None:
     parser.add_argument("--leave-out", nargs="*", default=[], metavar="OWNER")
     options = parser.parse_args()
 
-    from ecomclf.startup import quiet_mlflow
+    from ecomclf.runtime.tensorflow_setup import quiet_mlflow
 
     quiet_mlflow()
     every = list_systems(options.config, options.data)
@@ -71,8 +71,8 @@ def list_systems(config: Path, data: Path) -> list[System]:
     """Give every system under both protocols, on the rows of one config."""
     import yaml
 
-    from ecomclf.config import load_config
-    from ecomclf.data import load
+    from ecomclf.config.loading import load_config
+    from ecomclf.data.dataset import load
 
     base = load_config(config, [f"data.source={data}"])
     dataset, _ = load(base.data)
@@ -132,10 +132,10 @@ def figures_of(system: System) -> tuple[dict[str, float], int]:
 
     A study that is only judged anew trains nothing.
     """
-    from ecomclf.config import load_config
-    from ecomclf.data import load
-    from ecomclf.study import default_study_name, study_identity
-    from ecomclf.tracking import STUDY, connect
+    from ecomclf.config.loading import load_config
+    from ecomclf.data.dataset import load
+    from ecomclf.search.study import default_study_name, study_identity
+    from ecomclf.tracking.runs import STUDY, connect
 
     config = load_config(system.path, system.overrides)
     dataset, _ = load(config.data)
@@ -152,7 +152,7 @@ def figures_of(system: System) -> tuple[dict[str, float], int]:
 
 def record(table: "pd.DataFrame") -> None:
     """Print the table as Markdown, and log it with a plot as a run of its own."""
-    from ecomclf.tracking import connect
+    from ecomclf.tracking.runs import connect
 
     text = markdown(table)
     print(text)

@@ -88,12 +88,13 @@ def shop(store: Path) -> Any:
     """A small classifier that is the Production version of `shop`."""
     import keras
 
-    from ecomclf.classifier import Classifier
-    from ecomclf.model import build_model
-    from ecomclf.registry import Registry
-    from ecomclf.sections import ModelConfig
-    from ecomclf.text import Cleaner, Vectorizer
-    from ecomclf.tracking import connect
+    from ecomclf.config.schema import ModelConfig
+    from ecomclf.models.architecture import build_model
+    from ecomclf.models.classifier import Classifier
+    from ecomclf.text.cleaning import Cleaner
+    from ecomclf.text.vectorizer import Vectorizer
+    from ecomclf.tracking.registry import Registry
+    from ecomclf.tracking.runs import connect
 
     keras.utils.set_random_seed(1)
     vectorizer = Vectorizer.fit(["case for phone with"], max_tokens=20, max_length=10)

@@ -1,0 +1,1 @@
+"""Rows from a source: read, checked, deduplicated and split."""

@@ -1,0 +1,1 @@
+"""Labels and probabilities → metrics, intervals, tables and figures."""

@@ -1,0 +1,1 @@
+"""Networks and linear models: built, fitted, combined, and the classifier users load."""

@@ -1,0 +1,1 @@
+"""What every process needs: TensorFlow's start, signals, timing, locks, the cache on disk."""

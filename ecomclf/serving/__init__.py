@@ -1,0 +1,1 @@
+"""Predictions outside Python: CSV files, JSON lines, exported files."""

@@ -1,0 +1,1 @@
+"""Cleaned texts → token ids, batches of them, and word vectors."""

@@ -1,0 +1,1 @@
+"""MLflow: runs, the model flavor, the registry and the promotion gate."""

@@ -1,0 +1,97 @@
+"""The runs of a study side by side, as MLflow has them."""
+
+import pandas as pd
+from mlflow.entities import Run as MlflowRun
+from rich.console import Console
+
+from ecomclf.errors import RequestError
+from ecomclf.runtime.terminal import print_table
+from ecomclf.tracking.runs import (
+    MONITOR,
+    PRUNED,
+    SEARCHED,
+    STUDY,
+    STUDY_ID,
+    TRIAL,
+    Tracking,
+    without_password,
+)
+
+FIGURES = ("val_f1_macro", "val_f1_weighted", "val_accuracy")
+
+
+def trial_state(run: MlflowRun) -> str:
+    """Name a trial's state: running, finished, pruned, killed or failed."""
+    return "pruned" if PRUNED in run.data.tags else str(run.info.status).lower()
+
+
+def leaderboard(
+    tracking: Tracking, study: str | None = None, *, study_id: str | None = None
+) -> tuple[str, pd.DataFrame]:
+    """List the trials of a study, or of the newest one, the best finished trial first.
+
+    Args:
+        tracking: where the runs are.
+        study: a name, which several may have: that whose last sweep is newest.
+        study_id: what one study is known by.
+
+    Returns:
+        the study's name, and a row a trial: `trial`, `state`, the validation figures of the kept
+        epoch, the searched parameters, `seconds`, `run_id`. A trial that was not finished shows the
+        figures of its last epoch.
+
+    Raises:
+        RequestError: there is no such study, or none at all.
+
+    """
+    parent = _newest_sweep(tracking, study, study_id)
+    study = parent.data.tags[STUDY]
+    searched = parent.data.tags[SEARCHED].split()
+    runs = tracking.search("trial", study_id=parent.data.tags[STUDY_ID])
+    rows = [_row(run, searched) for run in runs]
+    table = pd.DataFrame(rows, columns=["trial", "state", *FIGURES, *searched, "seconds", "run_id"])
+    order = table["state"].map({"finished": 0, "pruned": 1, "running": 2}).fillna(3)
+    ranked = table.assign(order=order).sort_values(
+        ["order", parent.data.tags[MONITOR], "trial"], ascending=[True, False, True]
+    )
+    return study, ranked.drop(columns="order").reset_index(drop=True)
+
+
+def print_leaderboard(
+    tracking: Tracking, console: Console, study: str | None = None, *, study_id: str | None = None
+) -> None:
+    """Print the leaderboard of a study, or of the newest one."""
+    name, table = leaderboard(tracking, study, study_id=study_id)
+    print_table(console, f"study {name}", table.drop(columns="run_id"))
+
+
+def _newest_sweep(tracking: Tracking, study: str | None, study_id: str | None) -> MlflowRun:
+    sweeps = list(tracking.search("sweep", study_id=study_id))
+    for run in sweeps:
+        if study in (None, run.data.tags[STUDY]):
+            return run
+    names = sorted({run.data.tags[STUDY] for run in sweeps})
+    store = without_password(tracking.uri)
+    if not names:
+        raise RequestError(f"no sweep is recorded in {store}; run `ecomclf sweep` first")
+    raise RequestError(f"no study {study!r} in {store}; there are {', '.join(names)}")
+
+
+def _row(run: MlflowRun, searched: list[str]) -> dict[str, object]:
+    end = run.info.end_time or run.info.start_time
+    return {
+        "trial": int(run.data.tags[TRIAL]),
+        "state": trial_state(run),
+        **{name: run.data.metrics.get(name) for name in FIGURES},
+        **{key: _number(run.data.params.get(key)) for key in searched},
+        "seconds": round((end - run.info.start_time) / 1000, 1),
+        "run_id": run.info.run_id,
+    }
+
+
+def _number(text: str | None) -> object:
+    """Give a parameter as the number it was before MLflow made a text of it, where it was one."""
+    try:
+        return text and (int(text) if text.isdecimal() else float(text))
+    except ValueError:
+        return text

@@ -1,0 +1,193 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import keras
+import mlflow
+import numpy as np
+import pandas as pd
+import pytest
+from mlflow.exceptions import MlflowException
+
+from ecomclf.config.schema import ModelConfig
+from ecomclf.errors import RequestError
+from ecomclf.models.architecture import build_model
+from ecomclf.models.classifier import Classifier
+from ecomclf.serving.plain_files import export_version
+from ecomclf.text.cleaning import Cleaner
+from ecomclf.text.vectorizer import Vectorizer
+from ecomclf.tracking.registry import Registry
+from ecomclf.tracking.runs import connect
+
+pytestmark = pytest.mark.slow
+
+TEXTS = ["Case for PHONE!", "phones with case", "", "something else"]
+
+# Forgets every way in which the package itself could be imported.
+WITHOUT_THE_PACKAGE = """if True:
+    import importlib.util, json, os, sys
+    sys.meta_path = [f for f in sys.meta_path if "editable" not in str(f)]
+    sys.path = [p for p in sys.path if p and not os.path.exists(os.path.join(p, "ecomclf"))]
+    assert importlib.util.find_spec("ecomclf") is None
+    import mlflow, numpy as np, pandas as pd
+"""
+
+
+def a_classifier() -> Classifier:
+    """Make a classifier with random weights, and a stemmer among its cleaning steps."""
+    keras.utils.set_random_seed(1)
+    cleaner = Cleaner(["lowercase", "punctuation", "porter"])
+    words = cleaner.clean(["case for phone with"])
+    vectorizer = Vectorizer.fit(words, max_tokens=20, max_length=10)
+    network = build_model(
+        ModelConfig(embedding_dim=6, units=5), vocabulary_size=20, classes=2, max_length=9
+    )
+    return Classifier(cleaner, vectorizer, network, ["Cases & Co", "Phones"])
+
+
+@pytest.fixture
+def registered(store: Path) -> Classifier:
+    """Register a classifier as version 1 of `shop`."""
+    classifier = a_classifier()
+    run = connect("flavors").start_run("train", "one", tags={})
+    keys = {"train": np.arange(3, dtype=np.uint64)}
+    registry = Registry(connect("flavors").uri, "shop")
+    model = run.log_model(classifier, keys, {})
+    registry.register(run, model, study="s", study_id="i", trials="4", recipe="r")
+    return classifier
+
+
+def in_fresh_interpreter(script: str, folder: Path) -> Any:
+    """Run a script elsewhere and give the JSON of its last line."""
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_THE_PACKAGE + script],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def test_registered_models_load_where_the_package_is_unknown(
+    registered: Classifier, tmp_path: Path
+) -> None:
+    """`mlflow.keras` needs no code of ours, the pyfunc brings the code it needs along."""
+    script = """
+    import tensorflow as tf
+    network = mlflow.keras.load_model("models:/shop/1")
+    cleaned = network(tf.constant(["case for phone", ""])).numpy().tolist()
+    assert importlib.util.find_spec("ecomclf") is None
+    model = mlflow.pyfunc.load_model("models:/shop/1")
+    answers = model.predict(pd.DataFrame({"text": ["Case for PHONE!", None], "price": [1, 2]}))
+    import ecomclf
+    assert "artifacts" in ecomclf.__file__, ecomclf.__file__
+    columns = [name for name in answers if name.startswith("probability.")]
+    print(json.dumps({"cleaned": cleaned, "raw": answers[columns].to_numpy().tolist()}))
+    """
+    (tmp_path / "elsewhere").mkdir()
+    answers = in_fresh_interpreter(script, tmp_path / "elsewhere")
+    cleaned = registered.predict_proba(["case for phone", ""])
+    np.testing.assert_allclose(answers["cleaned"], cleaned, atol=1e-5)
+    raw = registered.predict_proba(["Case for PHONE!", ""])
+    np.testing.assert_allclose(answers["raw"], raw, atol=1e-4)
+
+
+def test_pyfunc_answers_every_row_in_order(registered: Classifier) -> None:
+    """Tables keep their index, lists their order; label, confidence and probabilities agree."""
+    model = mlflow.pyfunc.load_model("models:/shop/1")
+    expected = registered.predict_proba(TEXTS)
+    table = pd.DataFrame({"other": range(4), "text": TEXTS}, index=[7, 5, 3, 1])
+    for answers in (model.predict(table), model.predict(TEXTS)):
+        probabilities = answers[["probability.Cases & Co", "probability.Phones"]].to_numpy()
+        np.testing.assert_allclose(probabilities, expected, atol=1e-6)
+        best = [registered.classes[at] for at in expected.argmax(axis=1)]
+        assert answers["label"].tolist() == best
+        np.testing.assert_allclose(answers["confidence"], expected.max(axis=1), atol=1e-6)
+        assert (answers["needs_review"] == (answers["confidence"] < 0.5)).all()
+    assert model.predict(table).index.tolist() == [7, 5, 3, 1]
+
+
+def test_pyfunc_takes_what_tables_and_programs_leave(registered: Classifier) -> None:
+    """Missing texts of a column, and half an emoji, in small requests as in large ones."""
+    model = mlflow.pyfunc.load_model("models:/shop/1")
+    names = [f"probability.{name}" for name in registered.classes]
+    missing = pd.Series(["case", None, float("nan")])
+    expected = registered.predict_proba(["case", "", ""])
+    np.testing.assert_allclose(model.predict(missing)[names], expected, atol=1e-6)
+    cut = ["case", "phone \ud83d"]
+    few, many = (model.predict(texts)[names].to_numpy() for texts in (cut, cut * 3))
+    np.testing.assert_allclose(few, many[:2], atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        pd.DataFrame({"title": ["a"]}),
+        pd.DataFrame([["a", "b"], ["c", "d"]], columns=["text", "text"]),
+        np.array([["a"], ["b"]]),
+        [1, 2],
+        {"words": ["a"]},
+        {"text": "a text by itself"},
+        pd.DataFrame({"text": [["a", "b"], ["c"]]}),
+    ],
+)
+def test_pyfunc_refuses_what_holds_no_texts(registered: Classifier, wrong: object) -> None:
+    """A table without the column, or no strings, is a bad request that says what is missing."""
+    model = mlflow.pyfunc.load_model("models:/shop/1")
+    with pytest.raises(MlflowException, match="text") as caught:
+        model.predict(wrong)
+    assert caught.value.error_code == "INVALID_PARAMETER_VALUE"
+
+
+def test_a_version_is_found_by_the_trial_it_comes_from(registered: Classifier) -> None:
+    """What was registered for a trial is found again, and for no other trial."""
+    uri = connect("flavors").uri
+    found = Registry(uri, "shop").find(study_id="i", recipe="r")
+    assert found is not None
+    assert int(found.version) == 1
+    assert Registry(uri, "shop").find(study_id="i", recipe="q") is None
+    assert Registry(uri, "other").find(study_id="i", recipe="r") is None
+
+
+def test_a_registered_classifier_is_read_without_its_code(registered: Classifier) -> None:
+    """The package's own loading gives the same classifier, and needs no code from the artifact."""
+    registry = Registry(connect("flavors").uri, "shop")
+    loaded = registry.load(registry.resolve(version="1"))
+    assert loaded.classes == registered.classes
+    np.testing.assert_allclose(
+        loaded.predict_proba(TEXTS), registered.predict_proba(TEXTS), atol=1e-6
+    )
+
+
+def test_an_artifact_holds_no_pickle(registered: Classifier, store: Path) -> None:
+    """Every file is text, a Keras archive or numbers; none begins as a pickle does."""
+    (folder,) = store.glob("mlruns/*/models/*/artifacts")
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    assert {path.suffix for path in files} <= {
+        "",
+        ".json",
+        ".keras",
+        ".npz",
+        ".py",
+        ".txt",
+        ".yaml",
+    }
+    assert not [path for path in files if path.read_bytes()[:1] == b"\x80"]
+    with np.load(folder / "data" / "group_keys.npz", allow_pickle=False) as keys:
+        assert keys["train"].tolist() == [0, 1, 2]
+
+
+def test_a_version_that_no_sweep_registered_is_not_exported(
+    registered: Classifier, tmp_path: Path
+) -> None:
+    """The message names what it lacks; nothing is written."""
+    registry = Registry(connect("flavors").uri, "shop")
+    with pytest.raises(
+        RequestError, match=r"version 1 of shop has no config\.yaml, ensemble\.json"
+    ):
+        export_version(registry, registry.resolve(version="1"), tmp_path / "out", force=False)
+    assert not (tmp_path / "out").exists()
