@@ -1,24 +1,19 @@
-"""Parse, load the config, make one call; heavy imports inside the commands."""
+"""The command line: parse, make one call of `api`, print. Heavy imports are inside the commands."""
 
-import functools
 import sys
 import traceback
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from ecomclf.errors import DataError, EcomclfError, RequestError
+from ecomclf.errors import EcomclfError, RequestError
 from ecomclf.runtime.signals import ignore_signals, install_signal_handlers
 
 if TYPE_CHECKING:
-    from mlflow.entities.model_registry import ModelVersion
-
     from ecomclf.config.loading import Config
-    from ecomclf.data.dataset import DataReport
-    from ecomclf.data.splitting import Split
-    from ecomclf.search.scheduler import Workers
-    from ecomclf.tracking.registry import Move, Registry
+    from ecomclf.tracking.registry import Move
 
 DEBUG = "--debug"
 
@@ -32,6 +27,26 @@ app = typer.Typer(
 data_app = typer.Typer()
 
 
+def _print_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        print(f"ecomclf {version('ecomclf')}")
+        raise typer.Exit
+
+
+@app.callback()
+def ecomclf_command(
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version and exit."
+        ),
+    ] = False,
+) -> None:
+    """Sort product texts into shop categories: sweeps, runs, a registered model."""
+
+
 @data_app.callback()
 def data() -> None:
     """Look at data before any training."""
@@ -39,12 +54,16 @@ def data() -> None:
 
 app.add_typer(data_app, name="data")
 
+# MLproject passes every parameter; an empty one is unset.
 ConfigPath = Annotated[Path, typer.Option("--config", help="YAML file; see configs/.")]
 Overrides = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Override a config key; repeatable."),
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Override a config key; repeatable. Several at once: '{model.units: 96, seed: 1}'.",
+    ),
 ]
-# MLproject passes every parameter; an empty one is unset.
 ModelName = Annotated[str, typer.Option("--model", metavar="NAME", help="Registered model.")]
 Stage = Annotated[str, typer.Option(metavar="S", help="Staging or Production.")]
 Version = Annotated[str, typer.Option(metavar="V", help="Number of a version.")]
@@ -55,10 +74,10 @@ StudyName = Annotated[str, typer.Option("--study", metavar="NAME", help="Name of
 def sweep(
     config: ConfigPath,
     trials: Annotated[
-        str, typer.Option(metavar="N", help="Total of trials; the same command resumes.")
+        str, typer.Option(metavar="N", help="Total number of trials; the same command resumes.")
     ] = "",
     workers: Annotated[
-        str, typer.Option(metavar="W", help="Worker processes; default: one a core.")
+        str, typer.Option(metavar="W", help="Worker processes; default: one per core.")
     ] = "",
     overrides: Overrides = None,
     study: StudyName = "",
@@ -66,7 +85,7 @@ def sweep(
         str, typer.Option(metavar="URL", help="Database of the study instead of a local file.")
     ] = "",
     repeats: Annotated[
-        str, typer.Option(metavar="R", help="Train the winner's config again with R other seeds.")
+        str, typer.Option(metavar="R", help="Train the best trial again with R other seeds.")
     ] = "",
 ) -> None:
     """Search hyperparameters; register the best model."""
@@ -75,94 +94,58 @@ def sweep(
     again = _count("--repeats", repeats)
     loaded = _load_config(config, overrides)
     install_signal_handlers()
-    from ecomclf.runtime.tensorflow_setup import (
-        count_cores,
-        imports_without_gc,
-        keep_memory,
-        quiet_mlflow,
-        redirect_library_settings,
-        require_backend,
-        warm_up,
+    from ecomclf import api
+
+    api.sweep(
+        loaded,
+        trials=total,
+        workers=processes,
+        study=study or None,
+        storage=storage or None,
+        repeats=again,
     )
-    from ecomclf.search.process_pool import LocalWorkers
-
-    backend = require_backend(repeats=bool(again))
-    keep_memory()
-    # Before there are workers: the temporary folder that they have ends with them.
-    redirect_library_settings()
-    cores = count_cores()
-    count = min(processes or loaded.sweep.workers or cores, total or loaded.sweep.trials)
-    modules = ("ecomclf.search.training_run", "ecomclf.search.worker")
-    warm = functools.partial(warm_up, backend, max(1, cores // count), modules)
-    pool: Workers = LocalWorkers(warm, count=count, tasks_per_worker=loaded.sweep.trials_per_worker)
-    # Workers start while this process imports what it needs itself, and reads the data.
-    with pool:
-        with imports_without_gc():
-            from rich.console import Console
-
-            from ecomclf.search import sweep as sweeps
-
-        quiet_mlflow()
-        sweeps.check_sweep_request(loaded, study=study or None, storage=storage or None)
-        split, report = _load_data(loaded)
-        planned = sweeps.plan_sweep(
-            loaded,
-            split,
-            report,
-            trials=total,
-            workers=count,
-            study=study or None,
-            storage=storage or None,
-            repeats=again,
-        )
-        sweeps.run_sweep(planned, pool, Console())
 
 
 @app.command()
-def train(config: ConfigPath, overrides: Overrides = None) -> None:
-    """Train one model with the config's values, judged once on the test rows."""
+def train(
+    config: ConfigPath,
+    register: Annotated[
+        bool, typer.Option("--register", help="Register the model, through the promotion gate.")
+    ] = False,
+    overrides: Overrides = None,
+) -> None:
+    """Train one model with the config's own values; score it once on the test rows."""
     loaded = _load_config(config, overrides)
     install_signal_handlers()
+    from ecomclf import api
+
+    api.train(loaded, register=register)
+
+
+@app.command()
+def leaderboard(study: StudyName = "") -> None:
+    """Print the trials of a study, the best first; by default of the newest study."""
+    from ecomclf import api
+
+    name, table = api.leaderboard(study or None)
     from rich.console import Console
 
-    from ecomclf.runtime.tensorflow_setup import quiet_mlflow, require_backend, start_tensorflow
-    from ecomclf.text.cleaning import Cleaner
-    from ecomclf.text.word_vectors import check_vector_files
+    from ecomclf.runtime.terminal import print_table
 
-    quiet_mlflow()
-    backend = require_backend()
-    Cleaner(loaded.text.steps)
-    check_vector_files((loaded.model.embeddings,), (loaded.model.embedding_dim,))
-    split, report = _load_data(loaded)
-    start_tensorflow(backend=backend)
-    from ecomclf.search.training_run import run_alone
-
-    run_alone(loaded, split, report, Console())
-
-
-@app.command("leaderboard")
-def show_leaderboard(study: StudyName = "") -> None:
-    """Print a study's runs side by side; without a name the newest study's."""
-    from rich.console import Console
-
-    from ecomclf.runtime.tensorflow_setup import quiet_mlflow
-    from ecomclf.tracking.leaderboard import print_leaderboard
-    from ecomclf.tracking.runs import connect
-
-    quiet_mlflow()
-    print_leaderboard(connect(), Console(), study or None)
+    print_table(Console(), f"study {name}", table.drop(columns="run_id"))
 
 
 @app.command()
 def models(model: ModelName = "ecomclf") -> None:
-    """List the registered versions: stage, figures, and what the gate said."""
+    """List the registered versions: stage, metrics, decision of the promotion gate."""
+    from ecomclf import api
+
+    table = api.models(model)
     from rich.console import Console
 
     from ecomclf.runtime.terminal import print_table
-    from ecomclf.tracking.version_table import version_table
 
-    registry = _registry(model)
-    print_table(Console(), f"model {model}", version_table(registry))
+    print_table(Console(), f"model {model}", table)
 
 
 @app.command()
@@ -171,8 +154,10 @@ def promote(
     stage: Annotated[str, typer.Option(metavar="S", help="Staging or Production.")],
     model: ModelName = "ecomclf",
 ) -> None:
-    """Let a stage hold a version; the one before is archived."""
-    _print_move(_registry(model).promote(version, stage))
+    """Give a stage to a version; the version that held it is archived."""
+    from ecomclf import api
+
+    _print_move(api.promote(version, stage, model=model))
 
 
 @app.command()
@@ -180,48 +165,44 @@ def rollback(
     stage: Annotated[str, typer.Option(metavar="S", help="Staging or Production.")],
     model: ModelName = "ecomclf",
 ) -> None:
-    """Bring back the version that a stage held before."""
-    _print_move(_registry(model).rollback(stage))
+    """Give a stage back to the version that held it before."""
+    from ecomclf import api
+
+    _print_move(api.rollback(stage, model=model))
 
 
 @app.command()
 def classify(
     source: Annotated[Path, typer.Argument(metavar="IN.csv", help="Rows to classify.")],
-    target: Annotated[Path, typer.Argument(metavar="OUT.csv", help="The rows and their labels.")],
+    target: Annotated[Path, typer.Argument(metavar="OUT.csv", help="The rows with their labels.")],
     stage: Stage = "",
     version: Version = "",
     text_column: Annotated[
-        list[str] | None, typer.Option(metavar="NAME", help="Column of texts; repeatable.")
+        list[str] | None, typer.Option(metavar="NAME", help="Text column; repeatable.")
     ] = None,
     header: Annotated[bool, typer.Option(help="The first row names the columns.")] = True,
-    prefix: Annotated[str, typer.Option(metavar="P", help="Put before the added names.")] = "",
+    prefix: Annotated[str, typer.Option(metavar="P", help="Prefix of the added columns.")] = "",
     rejects: Annotated[
-        str, typer.Option(metavar="FILE", help="Broken rows go here instead of ending the job.")
+        str, typer.Option(metavar="FILE", help="Write broken rows here instead of stopping.")
     ] = "",
-    force: Annotated[bool, typer.Option("--force", help="Replace files that exist.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace existing files.")] = False,
     model: ModelName = "ecomclf",
 ) -> None:
-    """Classify a CSV: its columns, and `label`, `confidence`, `needs_review`."""
+    """Classify a CSV file: its columns, then `label`, `confidence`, `needs_review`."""
     install_signal_handlers()
-    from rich.console import Console
+    from ecomclf import api
+    from ecomclf.serving.csv_batch import Columns
 
-    from ecomclf.runtime.tensorflow_setup import count_cores, start_tensorflow
-    from ecomclf.serving.csv_batch import Columns, check_request, classify_csv
-
-    broken = Path(rejects) if rejects else None
-    check_request(source, target, broken, force=force)
     names = tuple(name for name in text_column or () if name)
-    registry, found = _version(model, stage, version)
-    threads = count_cores()
-    start_tensorflow(threads)
-    classify_csv(
-        registry.load(found),
+    api.classify(
         source,
         target,
-        Columns(text=names, header=header, prefix=prefix),
-        rejects=broken,
-        console=Console(stderr=True),
-        threads=threads,
+        model=model,
+        stage=stage,
+        version=version,
+        columns=Columns(text=names, header=header, prefix=prefix),
+        rejects=Path(rejects) if rejects else None,
+        force=force,
     )
 
 
@@ -230,16 +211,14 @@ def export(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to write into.")],
     stage: Stage = "",
     version: Version = "",
-    force: Annotated[bool, typer.Option("--force", help="Replace files that exist.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace existing files.")] = False,
     model: ModelName = "ecomclf",
 ) -> None:
     """Write a version as plain files: Keras model, weights, tokenizer, label encoder, report."""
-    from ecomclf.runtime.tensorflow_setup import start_tensorflow
-    from ecomclf.serving.plain_files import export_version
+    from ecomclf import api
 
-    registry, found = _version(model, stage, version)
-    start_tensorflow()
-    export_version(registry, found, folder, force=force)
+    for path in api.export(folder, model=model, stage=stage, version=version, force=force):
+        print(path)
 
 
 @app.command()
@@ -251,15 +230,12 @@ def predict(
     version: Version = "",
     model: ModelName = "ecomclf",
 ) -> None:
-    """Classify texts: a line of JSON each."""
-    from ecomclf.runtime.tensorflow_setup import start_tensorflow
-    from ecomclf.serving.json_lines import json_lines, lines_as_they_come
+    """Classify texts; print one line of JSON per text."""
+    from ecomclf import api
+    from ecomclf.serving.json_lines import lines_as_they_come
 
-    registry, found = _version(model, stage, version)
-    start_tensorflow()
-    classifier = registry.load(found)
-    chunks = [texts] if texts else lines_as_they_come(sys.stdin.fileno())
-    for line in json_lines(classifier, chunks):
+    chunks: Iterator[list[str]] = iter([texts]) if texts else lines_as_they_come(sys.stdin.fileno())
+    for line in api.predict(chunks, model=model, stage=stage, version=version):
         print(line, flush=True)
 
 
@@ -271,22 +247,16 @@ def check_data(
     ] = "",
     overrides: Overrides = None,
 ) -> None:
-    """Say what the loader thinks of files; label in the first column unless told otherwise."""
-    from ecomclf.config.loading import Config, load_config, parse_override
+    """Print what the loader makes of each file; by default the label is the first column."""
+    from ecomclf import api
+    from ecomclf.config.loading import Config, load_config
+    from ecomclf.config.overrides import parse_overrides
 
     if config:
-        base = load_config(config, _each_override(overrides))
+        base = load_config(config, overrides or ())
     else:
-        values = dict(parse_override(override) for override in _each_override(overrides))
-        base = Config(name="check").with_values(values)
-    wrong = False
-    for file in files:
-        try:
-            _load_data(base.with_values({"data.source": file, "data.test_source": None}))
-        except DataError as error:
-            wrong = True
-            print(f"ecomclf: {error}", file=sys.stderr, flush=True)
-    if wrong:
+        base = Config(name="check").with_values(parse_overrides(overrides or ()))
+    if api.check_data(files, base):
         raise typer.Exit(2)
 
 
@@ -297,22 +267,22 @@ def main() -> NoReturn:
     try:
         code = app(arguments, prog_name="ecomclf", standalone_mode=False)
     except Exception as error:
-        said = _expected(error)
-        if said is None:
+        expected = _expected(error)
+        if expected is None:
             raise
         if debug:
             traceback.print_exc()
-        print(f"ecomclf: {_one_line(said)}", file=sys.stderr)
-        code = getattr(said, "exit_code", 2)
+        print(f"ecomclf: {_one_line(expected)}", file=sys.stderr)
+        code = getattr(expected, "exit_code", 2)
     ignore_signals()
     sys.exit(code)
 
 
 def _expected(error: Exception) -> Exception | None:
-    """Give what is to be said of an error; None of one that nobody expected."""
+    """Return the error to report in one line; None for an unexpected one."""
     if isinstance(error, (EcomclfError, typer.TyperException)):
         return error
-    from ecomclf.tracking.runs import name_outage
+    from ecomclf.tracking.connection import name_outage
 
     return name_outage(error)
 
@@ -323,30 +293,10 @@ def _one_line(error: Exception) -> str:
     return " ".join(message.split()) if isinstance(error, typer.TyperException) else message
 
 
-def _registry(model: str) -> "Registry":
-    """Open the registry of the store that MLflow's variables name."""
-    from ecomclf.runtime.tensorflow_setup import quiet_mlflow
-    from ecomclf.tracking.registry import Registry
-    from ecomclf.tracking.runs import connect
-
-    quiet_mlflow()
-    return Registry(connect().uri, model)
-
-
-def _version(model: str, stage: str, version: str) -> "tuple[Registry, ModelVersion]":
-    """Find the version asked for; where a choice was made, stderr says which."""
-    registry = _registry(model)
-    if stage and version:
-        raise RequestError(f"name a stage or a version, not both: {stage!r} and {version!r}")
-    found = registry.resolve(stage=stage or None, version=version or None)
-    if not stage and not version:
-        print(f"{model} version {found.version}, {found.current_stage}", file=sys.stderr)
-    return registry, found
-
-
 def _print_move(move: "Move") -> None:
     before = f"version {move.before}" if move.before else "none"
-    print(f"{move.stage}: version {move.version}, before it {before} ({move.reason})")
+    note = f"; {move.note}" if move.note else ""
+    print(f"{move.stage}: version {move.version}, before it {before} ({move.reason}){note}")
 
 
 def _count(option: str, text: str) -> int | None:
@@ -358,34 +308,7 @@ def _count(option: str, text: str) -> int | None:
     return int(text)
 
 
-def _each_override(overrides: list[str] | None) -> list[str]:
-    """Take several overrides from one `--set` too: MLproject has one parameter for all."""
-    from ecomclf.config.loading import split_overrides
-
-    return [each for text in overrides or () for each in split_overrides(text)]
-
-
 def _load_config(path: Path, overrides: list[str] | None) -> "Config":
     from ecomclf.config.loading import load_config
 
-    return load_config(path, _each_override(overrides))
-
-
-def _load_data(config: "Config") -> "tuple[Split, DataReport]":
-    """Load, print the report, split."""
-    from ecomclf.data.dataset import load
-    from ecomclf.data.resampling import require_classes
-    from ecomclf.data.splitting import shared_test_texts, split_dataset
-
-    dataset, report = load(config.data)
-    print(report.as_text(), flush=True)
-    for wanted in config.possible_values("train.resample"):
-        require_classes(dataset.classes, wanted)
-    parted = split_dataset(dataset, config.data)
-    sides = ("train", "validation", "test")
-    rows = ", ".join(f"{len(getattr(parted, side)):,} {side}" for side in sides)
-    print(f"split        {rows}", flush=True)
-    if parted.protocol == "random_rows":
-        shared = f"{shared_test_texts(parted):,} of {len(parted.test):,} test rows have their text"
-        print(f"split        random rows: {shared} in training; figures are not honest", flush=True)
-    return parted, report
+    return load_config(path, overrides or ())

@@ -1,43 +1,47 @@
-"""What can go wrong, one base class.
+"""The exceptions that this package raises on purpose, under one base class.
 
-A message is one line: what was wrong, the value, the remedy.
+A message is one line: the rule that was broken, the value, and the remedy. Any other exception is
+a bug.
 """
 
 
 class EcomclfError(Exception):
-    """An expected error; the command line prints its message and exits with `exit_code`."""
+    """Base class of all expected errors.
+
+    The command line prints the message on stderr and exits with `exit_code`.
+    """
 
     exit_code = 1
 
 
 class RequestError(EcomclfError):
-    """What was asked for cannot be done as asked; found before anything was started."""
+    """The request itself is invalid; raised before anything was started."""
 
     exit_code = 2
 
 
 class ConfigError(RequestError):
-    """A config file, an override or a search space is wrong."""
+    """A config file, an override or a search space is invalid."""
 
 
 class DataError(RequestError):
-    """A data file, or what is in it, cannot be used."""
+    """A data file cannot be read, or its rows cannot be used."""
 
 
 class StudyError(RequestError):
-    """A study cannot be continued as asked."""
+    """A study cannot be created or resumed as requested."""
 
 
 class JobError(EcomclfError):
-    """The request was right and the work failed."""
+    """The request was valid but the job failed."""
 
 
 class DownloadError(JobError):
-    """The public data set could not be downloaded, or something else arrived."""
+    """The public data set could not be downloaded, or the file is not the expected one."""
 
 
 class TrainingDivergedError(JobError):
-    """The loss stopped being a number."""
+    """The training loss is no longer finite."""
 
 
 class SweepFailedError(JobError):
@@ -45,6 +49,6 @@ class SweepFailedError(JobError):
 
 
 class SweepInterruptedError(EcomclfError):
-    """The user or the system asked the sweep to stop; what is finished is kept."""
+    """The sweep was interrupted; finished trials are kept, and the same command resumes it."""
 
     exit_code = 130

@@ -1,13 +1,13 @@
-"""Training texts a second: the network of the tutorials' loop as it trains it, and as ours does.
+"""Training speed of one network in texts per second: as the tutorial loop trains it, and as ours.
 
     python experiments/bench_fit.py --data ROWS.csv [--rounds 3]
 
-One architecture on both sides (embedding 64, BiLSTM 64, last states). The loop pads every text to
-250 tokens and masks the padding, with TensorFlow's own choice of threads; ours has batches of like
-length and no mask, and keeps its memory as the workers of a sweep do. Neither waits for tf.data's
-tuner, for which the epochs of the loop as taught last up to twice as long. An epoch of all training
-texts is timed, since batches of like length differ, and the second, since the first still asks for
-memory. Each side has a process of its own with all cores, in turns; medians of the rounds.
+Both sides train the same architecture (embedding 64, BiLSTM 64, last states). The loop pads every
+text to 250 tokens and masks the padding, with TensorFlow's default threads; ours batches texts by
+length without a mask, and keeps freed memory as the workers of a sweep do. tf.data's autotuning is
+off on both sides: with it, epochs of the loop take up to twice as long. Whole epochs are timed,
+because batches differ in length, and the second epoch, because the first still allocates memory.
+Each side runs in its own process with all cores, in turns; results are medians over the rounds.
 """
 
 import argparse
@@ -25,7 +25,7 @@ UNITS, SIZE = 64, 64
 
 
 def main() -> None:
-    """Measure both sides, print a table."""
+    """Measure both sides and print a table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--rounds", type=int, default=3)
@@ -34,11 +34,9 @@ def main() -> None:
     if options.side:
         print(json.dumps(measure(options.side, options.data)))
         return
-    from ecomclf.runtime.tensorflow_setup import keep_memory
+    from ecomclf.runtime.tensorflow_setup import worker_environment
 
-    plain = dict(os.environ)
-    keep_memory()
-    environments = {"loop": plain, "ours": dict(os.environ)}
+    environments = {"loop": dict(os.environ), "ours": os.environ | worker_environment()}
     speeds: dict[tuple[str, int], list[float]] = {}
     for _ in range(options.rounds):
         for side in ("loop", "ours"):
@@ -52,7 +50,7 @@ def main() -> None:
 
 
 def measure(side: str, data: Path) -> dict[int, float]:
-    """Give the texts a second of one side, by batch size."""
+    """Return texts per second of one side, by batch size."""
     if side == "ours":
         from ecomclf.runtime.tensorflow_setup import start_tensorflow
 
@@ -69,7 +67,7 @@ def measure(side: str, data: Path) -> dict[int, float]:
 
 
 def read(path: Path) -> Any:
-    """Give the split of the shipped config, and its training texts as ids."""
+    """Return the split of `configs/ecommerce.yaml` and its texts as token ids."""
     from ecomclf.config.loading import load_config
     from ecomclf.config.schema import TextConfig
     from ecomclf.data.dataset import load
@@ -85,7 +83,7 @@ def read(path: Path) -> Any:
 
 
 def loop(split: Any, texts: Any, batch: int) -> tuple[Any, Any]:
-    """Give the loop's network, compiled, and its batches."""
+    """Return the loop's compiled network and its batches."""
     import keras
     import tensorflow as tf
 
@@ -103,14 +101,14 @@ def loop(split: Any, texts: Any, batch: int) -> tuple[Any, Any]:
     model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
     rows = tf.data.Dataset.from_tensor_slices((list(split.train.texts), split.train.labels))
     batches = rows.shuffle(len(split.train), seed=1).batch(batch).prefetch(2)
-    # Else an epoch lasts until tf.data's tuner wakes, up to twice as long.
+    # With autotuning an epoch waits for the tuner's thread and takes up to twice as long.
     options = tf.data.Options()
     options.autotune.enabled = False
     return model, batches.with_options(options)
 
 
 def ours(split: Any, texts: Any, batch: int) -> tuple[Any, Any]:
-    """Give the same network as we train it, compiled, and its batches."""
+    """Return the same network, compiled, and its batches as this package trains it."""
     from ecomclf.config.schema import ModelConfig
     from ecomclf.models.architecture import build_model
     from ecomclf.models.cpu_lstm import with_fast_lstms
@@ -142,7 +140,7 @@ def ours(split: Any, texts: Any, batch: int) -> tuple[Any, Any]:
 
 
 def report(speeds: dict[tuple[str, int], float]) -> None:
-    """Print texts a second and their ratios."""
+    """Print texts per second and their ratios."""
     print("| batch | the loop | ours | ratio |")
     print("|---|---|---|---|")
     for batch in BATCHES:

@@ -1,9 +1,9 @@
-"""How a sweep's time grows with its rows, and its memory with its trials.
+"""Growth of a sweep's time with the number of rows, and of its memory with the number of trials.
 
     python experiments/bench_growth.py --data ROWS.csv [--trials 40] [--json OUT.json]
 
-Rows: sweeps of two trials of two epochs over different texts of ROWS.csv (label, text), and over
-the embedded sample. Trials: many short ones; workers are replaced after some of them.
+Rows: sweeps of two trials of two epochs over distinct texts of ROWS.csv (label,text) and over the
+embedded sample. Trials: one sweep of many short trials; workers are replaced after a few of them.
 """
 
 import argparse
@@ -20,12 +20,12 @@ SAMPLES = (10_000, 100_000)
 CONFIGS = Path(__file__).parent.parent / "configs"
 SPACE = {"model.dropout": {"type": "float", "low": 0.1, "high": 0.6}}
 SHORT = ("data.sample_rows=1000", "train.epochs=1", "text.max_length=20")
-# Of how many trials, the first and the last, the peaks are compared.
+# Peaks are compared between this many trials at the beginning and at the end.
 SPAN = 10
 
 
 def main() -> None:
-    """Run all sweeps, print two tables, write JSON."""
+    """Run all sweeps, print two tables and write JSON."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--trials", type=int, default=40)
@@ -46,7 +46,7 @@ def main() -> None:
 
 
 def by_rows(data: Path, folder: Path) -> dict[str, tuple[int, float]]:
-    """Give the texts and seconds of each sweep by its title."""
+    """Return the number of texts and the seconds of each sweep, by title."""
     found: dict[str, tuple[int, float]] = {}
     with data.open(newline="", encoding="utf-8") as file:
         rows = list({text: (label, text) for label, text in csv.reader(file) if text}.values())
@@ -65,7 +65,7 @@ def by_rows(data: Path, folder: Path) -> dict[str, tuple[int, float]]:
 
 
 def by_trials(trials: int, folder: Path) -> dict[str, float]:
-    """Give the peak of all processes of a sweep while some of its trials ran, by their title."""
+    """Return the peak memory of all processes (MiB) during the first and last trials."""
     done, times = sweep(folder / "trials", "sample", trials, *SHORT)
     spans = {"1 to": times[:SPAN], f"{trials - SPAN + 1} to": times[-SPAN:]}
     return {
@@ -77,7 +77,7 @@ def by_trials(trials: int, folder: Path) -> dict[str, float]:
 def sweep(
     place: Path, config: str, trials: int, *overrides: str
 ) -> tuple[Measured, list[tuple[float, float]]]:
-    """Run a sweep in a folder of its own; give it and when its trials began and ended."""
+    """Run a sweep in its own folder; return its measurements and each trial's start and end."""
     done, tracking = measure_sweep(
         CONFIGS / f"{config}.yaml",
         place,

@@ -2,9 +2,10 @@
 
     python experiments/bench_predict.py --data ROWS.csv [--rows N] [--full] [--json FILE]
 
-A BiLSTM 64 with embedding 64 over the texts of ROWS.csv (label, text), 4 classes; weights are as
-initialised, since speed does not depend on them. Each figure is a median of three rounds; what is
-compared runs in turns. --full adds the peak memory of `classify` at 10 thousand and 1 million rows.
+A BiLSTM 64 with embedding 64 and 4 classes over the texts of ROWS.csv (label,text). Weights are
+left as initialised, because speed does not depend on them. Each result is a median of three rounds;
+compared variants run in turns. --full adds the peak memory of `classify` at 10 thousand and 1
+million rows.
 """
 
 import argparse
@@ -32,7 +33,7 @@ KERAS_ROWS = 2_000
 
 
 def main() -> None:
-    """Run all parts in a temporary folder with a store of its own."""
+    """Run all parts in a temporary folder with its own MLflow store."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, default=Path("data/ecommerceDataset.csv"))
     parser.add_argument("--rows", type=int, default=60_000)
@@ -47,7 +48,7 @@ def main() -> None:
         os.chdir(folder)
         os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{folder}/mlflow.db"
         figures = measure(source, options.rows, full=options.full)
-    print("| figure | value |\n|---|---|")
+    print("| metric | value |\n|---|---|")
     for name, value in figures.items():
         print(f"| {name} | {value:,.4g} |" if value < 100 else f"| {name} | {value:,.0f} |")
     if target:
@@ -55,7 +56,7 @@ def main() -> None:
 
 
 def measure(source: Path, rows: int, *, full: bool) -> dict[str, float]:
-    """Give every figure by its name."""
+    """Return every result by name."""
     from ecomclf.runtime.tensorflow_setup import count_cores, quiet_mlflow, start_tensorflow
 
     quiet_mlflow()
@@ -81,8 +82,8 @@ def register(texts: Sequence[str]) -> Any:
     from ecomclf.models.classifier import Classifier
     from ecomclf.text.cleaning import Cleaner
     from ecomclf.text.vectorizer import Vectorizer
+    from ecomclf.tracking.connection import connect
     from ecomclf.tracking.registry import Registry
-    from ecomclf.tracking.runs import connect
 
     cleaner = Cleaner(["lowercase", "punctuation"])
     vectorizer = Vectorizer.fit(cleaner.clean(texts), max_tokens=20_000, max_length=250)
@@ -100,7 +101,7 @@ def register(texts: Sequence[str]) -> Any:
 
 
 def write_rows(path: Path, texts: Sequence[str], count: int) -> None:
-    """Write so many rows, the texts over and over."""
+    """Write `count` rows, repeating the texts."""
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["id", "text"])
@@ -108,9 +109,9 @@ def write_rows(path: Path, texts: Sequence[str], count: int) -> None:
 
 
 def batch(classifier: Any, texts: Sequence[str], rows: int) -> dict[str, float]:
-    """Classify a CSV, in turns with Keras' own predict on the string model in batches of 32.
+    """Classify a CSV, in turns with Keras' `model.predict` on the string model in batches of 32.
 
-    Keras has a process of its own, where TensorFlow's threads are set as it sets them itself.
+    Keras runs in its own process, with TensorFlow's default threads.
     """
     from rich.console import Console
 
@@ -155,7 +156,7 @@ def batch(classifier: Any, texts: Sequence[str], rows: int) -> dict[str, float]:
 
 
 def keras_seconds(cleaned: Sequence[str]) -> float:
-    """Time `model.predict` of the registered version, loaded as its users load it."""
+    """Return the seconds of `model.predict` of the registered version, loaded as users load it."""
     import tensorflow as tf
 
     model, strings = keras_model(), tf.constant(cleaned)
@@ -164,14 +165,14 @@ def keras_seconds(cleaned: Sequence[str]) -> float:
 
 @functools.cache
 def keras_model() -> Any:
-    """Pull the registered Keras model, once."""
+    """Load the registered Keras model once."""
     import mlflow
 
     return mlflow.keras.load_model("models:/ecomclf@production")
 
 
 def single(classifier: Any, texts: Sequence[str]) -> dict[str, float]:
-    """Classify texts one by one, in process and over HTTP."""
+    """Return the median milliseconds of single texts, in process and over HTTP."""
     chosen = [texts[number * 7 % len(texts)] for number in range(SINGLE)]
     classifier.predict_proba(chosen[:1])
     inside = [seconds(lambda t=text: classifier.predict_proba([t])) for text in chosen]
@@ -182,7 +183,7 @@ def single(classifier: Any, texts: Sequence[str]) -> dict[str, float]:
 
 
 def over_http(texts: Sequence[str]) -> float:
-    """Give the median seconds of a request to `mlflow models serve`."""
+    """Return the median seconds of a request to `mlflow models serve`."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -219,7 +220,7 @@ def over_http(texts: Sequence[str]) -> float:
 
 
 def first_answer() -> float:
-    """Give the median seconds of `ecomclf predict` in a fresh process, imports included."""
+    """Return the median seconds of `ecomclf predict` in a fresh process, including imports."""
     command = [sys.executable, "-m", "ecomclf", "predict", "a case for a phone"]
 
     def run() -> None:
@@ -229,7 +230,7 @@ def first_answer() -> float:
 
 
 def peak_memory(texts: Sequence[str], count: int) -> float:
-    """Give the peak memory of one `ecomclf classify` process, in MiB."""
+    """Return the peak memory of one `ecomclf classify` process in MiB."""
     write_rows(Path("many.csv"), texts, count)
     command = [sys.executable, "-m", "ecomclf", "classify", "many.csv", "done.csv", "--force"]
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
@@ -241,7 +242,7 @@ def peak_memory(texts: Sequence[str], count: int) -> float:
 
 
 def seconds(function: Callable[[], object]) -> float:
-    """Time one call."""
+    """Return the seconds of one call."""
     start = time.perf_counter()
     function()
     return time.perf_counter() - start

@@ -1,11 +1,11 @@
-"""The sweep that tutorials teach against ours: same rows, space and number of trials, in one run.
+"""Compare the sweep that tutorials teach with ours on the same rows, space and number of trials.
 
     python experiments/bench_sweep.py --data ROWS.csv [--trials 3] [--seeds 0] [--json OUT.json]
 
-`--trials 12 --seeds 0 1 2` is the full one, of hours. Neither side starts from guesses. The loop is
-`tutorial_loop.py`; ours is `ecomclf sweep` with `configs/ecommerce.yaml`, the loop's search space,
-and the same sides of the same split. Ours also fits two baselines, judges the winner with intervals
-and registers it; all of that counts.
+The full comparison, `--trials 12 --seeds 0 1 2`, takes hours. Neither side gets initial guesses.
+The loop is `tutorial_loop.py`; ours is `ecomclf sweep` with `configs/ecommerce.yaml`, the loop's
+search space, and the same split. Ours also fits two baselines, evaluates the winner with intervals
+and registers it; all of that is included in its time.
 """
 
 import argparse
@@ -33,7 +33,7 @@ PARTS = ("encoding", "vectors", "building", "fitting", "evaluating", "logging")
 
 
 def main() -> None:
-    """Run both, print a table, write JSON."""
+    """Run both sides, print a table and write JSON."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--trials", type=int, default=3)
@@ -45,14 +45,14 @@ def main() -> None:
     results = []
     for seed in options.seeds:
         results.append(run_both(options, seed))
-        # What took hours is not lost to what comes after.
+        # Written after each seed: a later failure must not lose hours of results.
         if options.json:
             options.json.write_text(json.dumps(results, indent=2), encoding="utf-8")
     print_table(results)
 
 
 def run_both(options: argparse.Namespace, seed: int) -> dict[str, dict[str, Any]]:
-    """Run the loop, then ours, with one seed."""
+    """Run the loop and then ours with one seed."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         overrides = [
@@ -68,7 +68,7 @@ def run_both(options: argparse.Namespace, seed: int) -> dict[str, dict[str, Any]
 
 
 def write_sides(folder: Path, overrides: list[str]) -> None:
-    """Write the sides of our split as the loop reads them."""
+    """Write training, validation and test rows of our split as the loop reads them."""
     from ecomclf.config.loading import load_config
     from ecomclf.data.dataset import load
     from ecomclf.data.splitting import split_dataset
@@ -84,7 +84,7 @@ def write_sides(folder: Path, overrides: list[str]) -> None:
 
 
 def run_loop(folder: Path, trials: int, seed: int) -> dict[str, Any]:
-    """Run the loop as taught."""
+    """Run the tutorial loop and return its metrics."""
     place = folder / "loop"
     place.mkdir()
     program = [sys.executable, str(HERE / "tutorial_loop.py"), str(folder)]
@@ -104,7 +104,7 @@ def run_loop(folder: Path, trials: int, seed: int) -> dict[str, Any]:
 def run_ours(
     folder: Path, options: argparse.Namespace, overrides: list[str], goal: float
 ) -> dict[str, Any]:
-    """Run our sweep; `goal` is the loop's best figure on validation rows."""
+    """Run our sweep; `goal` is the loop's best weighted F1 on validation rows."""
     workers = ["--workers", str(options.workers)] if options.workers else []
     trials = ["--trials", str(options.trials)]
     done, tracking = measure_sweep(CONFIG, folder / "ours", overrides, *trials, *workers)
@@ -112,7 +112,7 @@ def run_ours(
 
 
 def read_runs(tracking: "Tracking", done: Measured, goal: float) -> dict[str, Any]:
-    """Give what the runs tell of a sweep: figures, and where its time went."""
+    """Return a sweep's metrics and where its time went, read from its runs."""
     (parent,) = tracking.search("sweep")
     trials = sorted(tracking.search("trial"), key=lambda run: run.info.start_time)
     finished = [run for run in trials if run.info.status == "FINISHED"]
@@ -120,7 +120,7 @@ def read_runs(tracking: "Tracking", done: Measured, goal: float) -> dict[str, An
         run.info.end_time / 1000 for run in finished if run.data.metrics["val_f1_weighted"] >= goal
     ]
     first = trials[0]
-    # Vectors are learned, and no part of a start; they are counted by themselves.
+    # Learning word vectors is not part of the start; it is reported separately.
     before_fit = sum(
         first.data.metrics.get(f"seconds_{part}", 0.0) for part in ("encoding", "building")
     )
@@ -150,7 +150,7 @@ def print_table(results: list[dict[str, dict[str, Any]]]) -> None:
         return statistics.median(values) if values else float("nan")
 
     def ratio(theirs: str, own: str) -> float:
-        """Give how many times as long the loop took; 0 where ours never got there."""
+        """Return how many times as long the loop took; 0 where ours never reached the goal."""
         return statistics.median(
             each["loop"][theirs] / each["ours"][own] if each["ours"][own] else 0.0
             for each in results

@@ -1,9 +1,10 @@
-"""Learning word2vec vectors of the training texts: seconds, and how much is learned in them.
+"""Learn word2vec vectors of the training texts: seconds, and how much is learned.
 
     python experiments/bench_vectors.py --config CONFIG [--set KEY=VALUE …] [--size 64]
 
-What is learned is told by the mean of what is to become small: a neighbour's term, and those of its
-five negatives; 4.16 where nothing is. gensim is compared where it is installed.
+What is learned is measured by the skip-gram loss, the mean over neighbours of the term of the
+neighbour and of its five negatives: 4.16 (six times log 2) when nothing is learned. gensim is
+compared where it is installed.
 """
 
 import argparse
@@ -21,14 +22,14 @@ from ecomclf.text.skipgram import learn_vectors
 from ecomclf.text.token_ids import TokenIds
 
 TEXTS, NEGATIVES = 400, 200
-# As in `skipgram`.
+# The same values as in `ecomclf.text.skipgram`.
 WINDOW, WEIGHT_OF_NEGATIVES, POWER = 8, 5, 0.75
 
 Tables = tuple[np.ndarray, np.ndarray]
 
 
 def main() -> None:
-    """Learn by each way, print a table."""
+    """Learn vectors in each way and print a table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--config", type=Path, required=True)
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
@@ -50,12 +51,12 @@ def main() -> None:
 
 
 def ours(texts: EncodedTexts, size: int) -> Tables:
-    """Learn as a sweep does."""
+    """Learn vectors as a sweep does."""
     return learn_vectors(texts.train, vocabulary_size=texts.vectorizer.vocabulary_size, size=size)
 
 
 def gensim(texts: EncodedTexts, size: int) -> Tables:
-    """Learn by gensim, with the same window, eight readings, one thread."""
+    """Learn vectors with gensim: the same window, eight epochs, one thread."""
     from gensim.models import Word2Vec
 
     ids = texts.train
@@ -72,7 +73,7 @@ def gensim(texts: EncodedTexts, size: int) -> Tables:
 
 
 def mean_loss(ids: TokenIds, train: TokenIds, tables: Tables) -> float:
-    """Give the mean over neighbours of 400 texts, against negatives as training draws them."""
+    """Return the mean loss over the neighbours in 400 texts; negatives drawn as in training."""
     words, contexts = tables
     generator = np.random.default_rng(1)
     drawn = np.cumsum(np.bincount(train.values, minlength=len(words)) ** POWER)
@@ -92,7 +93,7 @@ def mean_loss(ids: TokenIds, train: TokenIds, tables: Tables) -> float:
 
 
 def softplus(values: np.ndarray) -> np.ndarray:
-    """Give `-log sigmoid(-x)`, without overflow."""
+    """Return `-log sigmoid(-x)` without overflow."""
     return np.logaddexp(0, values)
 
 

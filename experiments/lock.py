@@ -1,6 +1,6 @@
 """Write the versions installed beside this interpreter to requirements.lock and conda.yaml.
 
-conda.yaml, by which MLflow makes the environment of a run, leaves out what only developers need.
+conda.yaml, from which MLflow creates the environment of a run, omits developer-only packages.
 """
 
 import importlib.metadata
@@ -26,7 +26,7 @@ dependencies:
 
 
 def main() -> None:
-    """Ask pip for what is installed, this package left out."""
+    """Pin what pip lists as installed, except this package."""
     freeze = [sys.executable, "-m", "pip", "freeze", "--all"]
     listed = subprocess.run(freeze, check=True, capture_output=True, text=True).stdout
     pins = [
@@ -43,7 +43,7 @@ def main() -> None:
 
 
 def find_needed(package: str, extras: frozenset[str]) -> dict[str, frozenset[str]]:
-    """Give what an installed package needs, and what that needs, each with its extras."""
+    """Return the dependencies of an installed package, transitively, each with its extras."""
     needed: dict[str, frozenset[str]] = {}
     left = [(package, extras)]
     while left:

@@ -1,4 +1,4 @@
-"""Runs a command and measures it: seconds, what it printed, memory of all its processes."""
+"""Run a command and measure its seconds, its output and the memory of all its processes."""
 
 import os
 import subprocess
@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 @dataclass
 class Measured:
-    """What a command did: `lines` it printed, `memory` in MiB at some times (of `time.time`)."""
+    """Measurements of one command.
+
+    `lines` are what it printed, `memory` pairs of a time (of `time.time`) and MiB at that time.
+    """
 
     begin: float
     end: float = 0.0
@@ -25,19 +28,19 @@ class Measured:
 
     @property
     def seconds(self) -> float:
-        """Give how long it took."""
+        """Return how long the command ran."""
         return self.end - self.begin
 
     def peak(self, begin: float = 0.0, end: float = float("inf")) -> float:
-        """Give the most memory that its processes had together between two times, in MiB."""
+        """Return the peak memory of all its processes together between two times, in MiB."""
         return max((size for at, size in self.memory if begin <= at <= end), default=0.0)
 
 
 def measure(command: Sequence[str], folder: Path, variables: Mapping[str, str]) -> Measured:
-    """Run a command in a folder; its output goes on to stderr.
+    """Run a command in a folder and copy its output to stderr.
 
     Raises:
-        CalledProcessError: it failed.
+        CalledProcessError: the command failed.
 
     """
     done = Measured(time.time())
@@ -68,7 +71,7 @@ def measure(command: Sequence[str], folder: Path, variables: Mapping[str, str]) 
 def measure_sweep(
     config: Path, place: Path, overrides: Sequence[str], *options: str
 ) -> tuple[Measured, "Tracking"]:
-    """Run `ecomclf sweep` in a folder, which is made, with a store of its own; give both."""
+    """Run `ecomclf sweep` in a new folder with its own store; return measurements and tracking."""
     from ecomclf.tracking.runs import Tracking
 
     place.mkdir()
@@ -80,7 +83,7 @@ def measure_sweep(
 
 
 def _watch(pid: int, done: Measured, over: threading.Event) -> None:
-    # A look takes 15 ms a process, from those that are measured.
+    # Reading takes 15 ms of CPU per process, at the expense of what is measured.
     while not over.wait(1.0):
         done.memory.append((time.time(), sum(map(_mebibytes, _family(pid)))))
 
@@ -94,7 +97,7 @@ def _family(pid: int) -> list[int]:
 
 
 def _mebibytes(pid: int) -> float:
-    """Give a process's share of memory: pages that several have are parted among them."""
+    """Return the proportional set size of a process: shared pages are divided among its users."""
     try:
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
     except OSError:

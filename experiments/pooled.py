@@ -1,10 +1,10 @@
-"""Winner against baselines over several split seeds, pooled: more than luck, or not.
+"""Compare the winner with the baselines over several split seeds, test rows pooled.
 
     python experiments/pooled.py --config CONFIG --data ROWS.csv [--seeds 5]
 
-Runs a sweep a seed with `ecomclf sweep`, in the store of the working directory; run again, it goes
-on. Then every winner, as registered, is judged on the test rows of its split, and all rows are
-pooled; an interval draws whole groups of like texts, with all rows that they have on any split.
+Runs one `ecomclf sweep` per seed in the store of the working directory; the same command resumes.
+Every winner, as registered, is then evaluated on the test rows of its split, and all rows are
+pooled. Intervals resample whole groups of near-duplicates, with their rows from every split.
 """
 
 import argparse
@@ -19,15 +19,16 @@ NAMES = ("winner", "baseline", "tuned_baseline")
 
 
 def main() -> None:
-    """Run the sweeps, judge, print a table."""
+    """Run the sweeps, evaluate the winners and print a table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--config", type=Path, required=True)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--seeds", type=int, default=5)
     options = parser.parse_args()
     for seed in range(options.seeds):
-        overrides = f"data.source={options.data} data.split_seed={seed}"
-        command = ["sweep", "--config", str(options.config), "--set", overrides]
+        command = ["sweep", "--config", str(options.config)]
+        for override in (f"data.source={options.data}", f"data.split_seed={seed}"):
+            command += ["--set", override]
         subprocess.run([sys.executable, "-m", "ecomclf", *command], check=True)
 
     from ecomclf.runtime.tensorflow_setup import quiet_mlflow, start_tensorflow
@@ -39,15 +40,16 @@ def main() -> None:
 
 
 def judged(config: Path, data: Path, seed: int) -> dict[str, np.ndarray]:
-    """Give what the winner and the baselines of a seed answer on its test rows."""
+    """Return the predictions of a seed's winner and baselines on its test rows."""
     from ecomclf.config.loading import load_config
     from ecomclf.data.dataset import load
     from ecomclf.data.splitting import split_dataset
     from ecomclf.models.baseline import fit_baselines
     from ecomclf.models.classifier import Classifier
     from ecomclf.search.study import default_study_name, study_identity
+    from ecomclf.tracking.connection import connect
     from ecomclf.tracking.registry import Registry
-    from ecomclf.tracking.runs import STUDY, connect
+    from ecomclf.tracking.runs import STUDY
 
     chosen = load_config(config, [f"data.source={data}", f"data.split_seed={seed}"])
     dataset, _ = load(chosen.data)
@@ -70,7 +72,7 @@ def judged(config: Path, data: Path, seed: int) -> dict[str, np.ndarray]:
 
 
 def report(parts: list[dict[str, np.ndarray]]) -> None:
-    """Print figures a seed and pooled."""
+    """Print metrics per seed and pooled."""
     from ecomclf.evaluation.calibration import expected_calibration_error, reliability
     from ecomclf.evaluation.intervals import difference_interval
 
@@ -92,7 +94,7 @@ def report(parts: list[dict[str, np.ndarray]]) -> None:
 
 
 def weighted_f1(part: dict[str, np.ndarray]) -> str:
-    """Give a cell for the winner and for each baseline."""
+    """Return table cells: weighted F1 of the winner and of each baseline."""
     from sklearn.metrics import f1_score
 
     scores = [f1_score(part["labels"], part[name], average="weighted") for name in NAMES]
@@ -100,7 +102,7 @@ def weighted_f1(part: dict[str, np.ndarray]) -> str:
 
 
 def covered(part: dict[str, np.ndarray]) -> str:
-    """Give two cells: the share of rows that need no review, and how many of these are right."""
+    """Return table cells: the fraction of rows that need no review, and their accuracy."""
     right = part["winner"][part["sure"]] == part["labels"][part["sure"]]
     return f"{part['sure'].mean():.4f} | {right.mean():.4f} |"
 

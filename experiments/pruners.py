@@ -1,9 +1,9 @@
-"""What pruners would have done to a recorded sweep: epochs saved, and how often the best was lost.
+"""Replay a recorded sweep through pruners: epochs saved, and how often the best trial is lost.
 
     python experiments/pruners.py --study NAME [--orders 200]
 
 The study's trials must have been trained without a pruner (`sweep.pruner: none`). Their curves are
-played back to Optuna's own pruners in random orders, one trial after the other.
+replayed to Optuna's pruners in random orders, one trial after the other.
 """
 
 import argparse
@@ -17,7 +17,7 @@ Curve = Sequence[float]
 
 
 def main() -> None:
-    """Read the curves, play them back, print a table."""
+    """Read the curves, replay them and print a table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--study", required=True)
     parser.add_argument("--orders", type=int, default=200)
@@ -43,10 +43,11 @@ def main() -> None:
 
 
 def read_curves(name: str) -> list[Curve]:
-    """Give the monitored figure of each epoch of each finished trial, the newest sweep's."""
+    """Return the monitored metric per epoch of each finished trial of the newest sweep."""
     import mlflow
 
-    from ecomclf.tracking.runs import MONITOR, STUDY, STUDY_ID, connect
+    from ecomclf.tracking.connection import connect
+    from ecomclf.tracking.runs import MONITOR, STUDY, STUDY_ID
 
     tracking = connect("ecomclf")
     sweep = next(run for run in tracking.search("sweep") if run.data.tags[STUDY] == name)
@@ -56,13 +57,13 @@ def read_curves(name: str) -> list[Curve]:
         if run.info.status == "FINISHED":
             found = client.get_metric_history(run.info.run_id, sweep.data.tags[MONITOR])
             by_epoch = sorted(found, key=lambda metric: metric.step)
-            # The last one repeats the epoch that was kept.
+            # The last value repeats that of the kept epoch.
             curves.append([metric.value for metric in by_epoch[:-1]])
     return curves
 
 
 def report(name: str, pruner: optuna.pruners.BasePruner, curves: list[Curve], orders: int) -> None:
-    """Play the curves back in many orders and print a line of the table."""
+    """Replay the curves in many orders and print a row of the table."""
     generator = np.random.default_rng(0)
     best = max(map(max, curves))
     every = sum(map(len, curves))
@@ -76,7 +77,7 @@ def report(name: str, pruner: optuna.pruners.BasePruner, curves: list[Curve], or
 
 
 def play(pruner: optuna.pruners.BasePruner, curves: list[Curve]) -> tuple[int, float]:
-    """Give the epochs that were trained, and the best value of the trials that were not pruned."""
+    """Return the number of epochs trained, and the best value of the trials not pruned."""
     study = optuna.create_study(direction="maximize", pruner=pruner)
     trained, reached = 0, -np.inf
     for curve in curves:

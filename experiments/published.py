@@ -1,12 +1,12 @@
-"""The published systems, ours and the linear baseline on the same rows, dishonestly and honestly.
+"""Compare the published systems, ours and the linear baseline, with random rows and leak-free.
 
     python experiments/published.py --config configs/ecommerce.yaml --data ROWS.csv
         [--leave-out OWNER …]
 
 Runs a sweep of one trial for each config in `configs/published/`, and the sweep of `--config`,
-under both protocols: `random_rows`, copies of a text on either side, as published, and `groups`.
-The rows, their columns and the split are those of `--config`. Killed and started again, it goes on.
-In the end a table is printed, and logged with a plot as an MLflow run.
+under both protocols: `random_rows`, with copies of a text on both sides of the split, as published,
+and `groups`, which is leak-free. Rows, columns and split are those of `--config`. The same command
+resumes after a kill. At the end a table is printed, and logged with a plot as an MLflow run.
 """
 
 import argparse
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 PUBLISHED = Path(__file__).parent.parent / "configs" / "published"
-# What the authors report on test rows of their own: accuracy, macro F1, weighted F1.
+# What the authors report on their own test rows: accuracy, macro F1, weighted F1.
 CLAIMS = {
     "MuhdAhnaf-dot": (0.94, 0.93, None),
     "Sabaruddin94": (0.9584, None, 0.9585),
@@ -30,15 +30,15 @@ CLAIMS = {
     "alyy10": (None, None, None),
 }
 OURS, BASELINE = "winner", "TF-IDF + LinearSVC"
-PROTOCOLS = {"random_rows": "random rows", "groups": "honest rows"}
+PROTOCOLS = {"random_rows": "random rows", "groups": "leak-free split"}
 FIGURES = ("accuracy", "f1_macro", "f1_weighted", "mean_absolute_error")
-# Versions of a comparison are nobody's candidates.
+# A registered model of their own: these versions are not candidates for production.
 MODEL = "ecomclf-published"
 
 
 @dataclass(frozen=True)
 class System:
-    """A config as it is run here: `overrides` give it the rows and the protocol."""
+    """A config and the `overrides` that set its rows and protocol."""
 
     name: str
     path: Path
@@ -47,7 +47,7 @@ class System:
 
 
 def main() -> None:
-    """Run what is missing, then print and log the table."""
+    """Run the missing sweeps, then print and log the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--config", type=Path, required=True)
     parser.add_argument("--data", type=Path, required=True)
@@ -68,7 +68,7 @@ def main() -> None:
 
 
 def list_systems(config: Path, data: Path) -> list[System]:
-    """Give every system under both protocols, on the rows of one config."""
+    """Return every system under both protocols, on the rows of one config."""
     import yaml
 
     from ecomclf.config.loading import load_config
@@ -77,7 +77,7 @@ def list_systems(config: Path, data: Path) -> list[System]:
     base = load_config(config, [f"data.source={data}"])
     dataset, _ = load(base.data)
     if base.data.test_source is not None:
-        sys.exit(f"{config} has a file of test rows, which cannot be dealt at random; name another")
+        sys.exit(f"{config} has a file of test rows, which cannot be split at random; name another")
     columns = {"source", "header", "text_columns", "label_column"}
     sides = {"validation_size", "test_size", "split_seed"}
     rows = base.data.model_dump(mode="json", include=columns | sides)
@@ -90,7 +90,7 @@ def list_systems(config: Path, data: Path) -> list[System]:
             resample = dict(load_config(path).train.resample)
             if not set(resample) <= set(dataset.classes):
                 resample = {}
-            # Its author resampled before the split, which only this protocol allows.
+            # The author resampled before the split, which only random_rows allows.
             early = protocol == "random_rows"
             wanted["data.resample"] = resample if early else {}
             wanted["train.resample"] = {} if early else resample
@@ -103,7 +103,7 @@ def list_systems(config: Path, data: Path) -> list[System]:
 
 
 def table_of(systems: list[System]) -> "pd.DataFrame":
-    """Give a row a system: what it claims, then its figures on test rows, dishonest and honest."""
+    """Return one row per system: its claims, then its test metrics under both protocols."""
     import pandas as pd
 
     rows: dict[str, dict[str, Any]] = {}
@@ -122,20 +122,21 @@ def table_of(systems: list[System]) -> "pd.DataFrame":
 
 
 def difference(metrics: dict[str, float]) -> str:
-    """Give weighted F1 minus that of the baseline on the same test rows, with its interval."""
+    """Return the difference to the baseline, with its interval; by `train.monitor`'s metric."""
     value, low, high = (metrics[f"baseline_difference{end}"] for end in ("", "_low", "_high"))
     return f"{value:+.4f} [{low:+.4f}, {high:+.4f}]"
 
 
 def figures_of(system: System) -> tuple[dict[str, float], int]:
-    """Give the metrics of a system's newest finished sweep, and the seconds of the longest.
+    """Return the metrics of a system's newest finished sweep, and the seconds of its longest.
 
-    A study that is only judged anew trains nothing.
+    The longest, because a study that is only evaluated again trains nothing.
     """
     from ecomclf.config.loading import load_config
     from ecomclf.data.dataset import load
     from ecomclf.search.study import default_study_name, study_identity
-    from ecomclf.tracking.runs import STUDY, connect
+    from ecomclf.tracking.connection import connect
+    from ecomclf.tracking.runs import STUDY
 
     config = load_config(system.path, system.overrides)
     dataset, _ = load(config.data)
@@ -151,8 +152,8 @@ def figures_of(system: System) -> tuple[dict[str, float], int]:
 
 
 def record(table: "pd.DataFrame") -> None:
-    """Print the table as Markdown, and log it with a plot as a run of its own."""
-    from ecomclf.tracking.runs import connect
+    """Print the table as Markdown, and log it with a plot as a run."""
+    from ecomclf.tracking.connection import connect
 
     text = markdown(table)
     print(text)
@@ -165,7 +166,7 @@ def record(table: "pd.DataFrame") -> None:
 
 
 def markdown(table: "pd.DataFrame") -> str:
-    """Write the table as Markdown: the figures of a protocol in one cell, gaps as dashes."""
+    """Return the table as Markdown: one cell for the metrics of a protocol, dashes for missing."""
     has_stars = any("mean_absolute_error" in column for column in table)
     figures = FIGURES if has_stars else FIGURES[:-1]
     stars = " / mean absolute error" if has_stars else ""
@@ -178,21 +179,22 @@ def markdown(table: "pd.DataFrame") -> str:
         pairs = zip(values, known, strict=True)
         return " / ".join(f"{value:.4f}" if is_known else "—" for value, is_known in pairs)
 
-    random, honest = PROTOCOLS.values()
+    random, leak_free = PROTOCOLS.values()
     lines = [
-        f"Figures are accuracy / macro F1 / weighted F1{stars} on test rows.",
+        f"Cells are accuracy / macro F1 / weighted F1{stars} on test rows; differences are of the"
+        " metric that train.monitor names.",
         "",
-        f"| | claims | {random} | {honest} | weighted F1 on {honest}, minus {BASELINE} | seconds |",
+        f"| | claims | {random} | {leak_free} | {leak_free}: minus {BASELINE} | seconds |",
         "|---|---|---|---|---|---|",
     ]
     for row in table.to_dict("records"):
-        against = row.get(f"{honest} against baseline")
+        against = row.get(f"{leak_free} against baseline")
         seconds = [row.get(f"{side} seconds") for side in PROTOCOLS.values()]
         cells = [
             row["system"],
             cell(row, "claims"),
             cell(row, random),
-            cell(row, honest),
+            cell(row, leak_free),
             against if isinstance(against, str) else "—",
             " / ".join(f"{each:.0f}" if each == each else "—" for each in seconds),
         ]
@@ -201,7 +203,7 @@ def markdown(table: "pd.DataFrame") -> str:
 
 
 def plot(table: "pd.DataFrame") -> "Figure":
-    """Draw weighted F1 of every system, by protocol."""
+    """Plot the weighted F1 of every system, by protocol."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8, 0.6 * len(table) + 1.5), layout="constrained")

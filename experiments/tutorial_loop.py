@@ -1,11 +1,11 @@
-"""The sweep that tutorials teach: the opponent in `bench_sweep.py`.
+"""The sweep that tutorials teach, which `bench_sweep.py` compares with ours.
 
     python experiments/tutorial_loop.py FOLDER --trials N [--seed S]
 
 One process; `TextVectorization` in the network, texts padded to 250 tokens, with a mask; every
-trial trains to early stopping; Optuna's TPE over embedding, units and dropout; a nested MLflow run
-a trial. FOLDER holds `train.csv`, `validation.csv` and `test.csv` (label,text): the sides of a
-split that has no text on two of them, which the loop as taught does not see to.
+trial trains until early stopping; Optuna's TPE over embedding, units and dropout; a nested MLflow
+run per trial. FOLDER holds `train.csv`, `validation.csv` and `test.csv` (label,text) of a leak-free
+split; the loop as taught would not make sure of that.
 """
 
 import argparse
@@ -29,7 +29,7 @@ WORDS, LENGTH = 20_000, 250
 
 
 def main() -> None:
-    """Run the trials, print a line of JSON for each, in the end one for the best."""
+    """Run the trials; print a line of JSON for each, and one for the best at the end."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--trials", type=int, required=True)
@@ -65,7 +65,7 @@ def main() -> None:
 
 
 def read(path: Path) -> tuple[list[str], list[str]]:
-    """Give texts and labels."""
+    """Return texts and labels."""
     with path.open(newline="", encoding="utf-8") as file:
         labels, texts = zip(*csv.reader(file), strict=True)
     return list(texts), list(labels)
@@ -74,7 +74,7 @@ def read(path: Path) -> tuple[list[str], list[str]]:
 def dataset(
     side: tuple[list[str], list[str]], names: list[str], *, shuffle: bool
 ) -> tf.data.Dataset:
-    """Give batches of texts and numbers of classes."""
+    """Return batches of texts and class indices."""
     texts, labels = side
     numbers = np.array([names.index(label) for label in labels])
     rows = tf.data.Dataset.from_tensor_slices((texts, numbers))
@@ -82,7 +82,7 @@ def dataset(
 
 
 def build(trial: optuna.Trial, texts: list[str], classes: int) -> keras.Model:
-    """Build and compile the network that a trial suggests."""
+    """Build and compile the network with a trial's values."""
     size = trial.suggest_categorical("embedding_dim", [32, 64, 128])
     units = trial.suggest_int("units", 16, 128, step=16)
     dropout = trial.suggest_float("dropout", 0.1, 0.6)
@@ -102,7 +102,7 @@ def build(trial: optuna.Trial, texts: list[str], classes: int) -> keras.Model:
 
 
 def fit(model: keras.Model, train: tf.data.Dataset, validation: tf.data.Dataset) -> None:
-    """Train to early stopping."""
+    """Train until early stopping."""
     model.fit(
         train,
         validation_data=validation,
@@ -116,7 +116,7 @@ def fit(model: keras.Model, train: tf.data.Dataset, validation: tf.data.Dataset)
 
 
 def weighted_f1(model: keras.Model, side: tuple[list[str], list[str]], names: list[str]) -> float:
-    """Judge a model on a side."""
+    """Return the weighted F1 of a model on one side of the split."""
     predicted = model.predict(dataset(side, names, shuffle=False), verbose=0).argmax(axis=1)
     numbers = [names.index(label) for label in side[1]]
     return float(f1_score(numbers, predicted, average="weighted"))

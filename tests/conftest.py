@@ -93,8 +93,8 @@ def shop(store: Path) -> Any:
     from ecomclf.models.classifier import Classifier
     from ecomclf.text.cleaning import Cleaner
     from ecomclf.text.vectorizer import Vectorizer
+    from ecomclf.tracking.connection import connect
     from ecomclf.tracking.registry import Registry
-    from ecomclf.tracking.runs import connect
 
     keras.utils.set_random_seed(1)
     vectorizer = Vectorizer.fit(["case for phone with"], max_tokens=20, max_length=10)

@@ -126,5 +126,5 @@ def test_an_entry_point_hands_on_every_parameter(entry_point: str) -> None:
 
 def test_overrides_arrive_whole() -> None:
     """Spaces and quotes in a parameter do not make several arguments of it."""
-    overrides = "data.text_columns=[title, 'the text'] model.units=96"
+    overrides = "{data.text_columns: [title, 'the text'], model.units: 96}"
     assert parse("main", {"overrides": overrides})["overrides"] == [overrides]

@@ -1,7 +1,6 @@
 import ast
 import subprocess
 import sys
-import time
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -106,7 +105,7 @@ def test_config_data_and_text_load_nothing_heavy() -> None:
     program = "import ecomclf.config.loading, ecomclf.data.splitting, ecomclf.text.vectorizer"
     assert find_loaded(program, HEAVY) == []
     # The same question about a library that these do load.
-    assert find_loaded(program, ("pandas", *HEAVY)) == ["pandas"]
+    assert find_loaded(program, ("numpy", *HEAVY)) == ["numpy"]
 
 
 def test_the_command_line_loads_nothing_heavy() -> None:
@@ -123,13 +122,9 @@ def test_the_parent_of_a_sweep_starts_without_what_it_needs_later() -> None:
     ) == ["mlflow"]
 
 
-def test_help_answers_at_once() -> None:
-    """`python -m ecomclf --help` lists the commands in under half a second."""
-    seconds = []
-    for _ in range(3):
-        start = time.perf_counter()
-        done = run_python("-m", "ecomclf", "--help")
-        seconds.append(time.perf_counter() - start)
-        assert done.returncode == 0
-        assert "sweep" in done.stdout
-    assert min(seconds) < 0.5
+def test_help_lists_the_commands() -> None:
+    """`python -m ecomclf --help`; that it loads nothing heavy is tested above."""
+    done = run_python("-m", "ecomclf", "--help")
+    assert done.returncode == 0
+    for command in ("sweep", "train", "classify", "promote"):
+        assert command in done.stdout

@@ -1,1 +1,1 @@
-"""One YAML file → one frozen, checked `Config`, search space included."""
+"""Configs: one YAML file becomes one frozen, checked `Config`, search space included."""

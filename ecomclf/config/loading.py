@@ -1,8 +1,6 @@
-"""YAML → one frozen, checked `Config`; overrides; flattening to dotted keys.
+"""Load a `Config` from YAML, apply overrides, check all of it."""
 
-A config is never changed after loading: `with_values` gives a new, checked one.
-"""
-
+import copy
 import difflib
 import itertools
 import re
@@ -13,7 +11,9 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, Field, ValidationError
 
+from ecomclf.config.overrides import parse_overrides, parse_yaml
 from ecomclf.config.schema import (
+    FILL_WORD,
     DataConfig,
     ModelConfig,
     RegistryConfig,
@@ -28,9 +28,40 @@ from ecomclf.errors import ConfigError
 
 Scalar = bool | int | float | str | None
 
+# What the patterns of the schema mean, for messages.
+_PATTERNS = {
+    NAME: "must start with a letter or digit and consist of letters, digits, '_', '.' and '-'",
+    FILL_WORD: "must not start with a space",
+}
+
 
 class Config(Section):
-    """Everything a sweep or a single training needs to know."""
+    """Everything that a sweep or a single training needs to know.
+
+    `load_config` reads one from a YAML file. Sections and keys are attributes, such as
+    `config.model.units`. A config never changes after loading; `with_values` returns another.
+
+    Attributes:
+        name: part of the default name of a study. It starts with a letter or digit and consists of
+            letters, digits, `_`, `.` and `-`. By default `load_config` takes the file's name,
+            without its suffix.
+        seed: random seed of a training: initial weights, dropout, order of the batches,
+            `train.resample` and `train.word_swap`; by default 0.
+        data: where the rows come from, and how they are split.
+        text: how texts are cleaned, and how much of them is kept.
+        model: the network.
+        train: how it is trained.
+        sweep: number of trials, workers, sampler, pruner, search space.
+        winner: what the winner consists of, and which predictions need a review.
+        tracking: where runs are logged.
+        registry: the registered model, and what a new version must reach.
+
+    Example:
+        >>> config = Config(name="mine").with_values({"model.units": 96, "train.epochs": 4})
+        >>> config.model.units, config.train.epochs, config.train.batch_size
+        (96, 4, 64)
+
+    """
 
     name: str = Field(pattern=NAME)
     seed: int = Field(0, ge=0, lt=2**32)
@@ -44,14 +75,30 @@ class Config(Section):
     registry: RegistryConfig = RegistryConfig()
 
     def with_values(self, values: Mapping[str, Any]) -> "Config":
-        """Give a checked copy with other values for some dotted keys."""
+        """Return a checked copy with other values for some dotted keys.
+
+        Raises:
+            ConfigError: a key is unknown or does not take its value.
+
+        """
         raw = self.model_dump()
         for key, value in values.items():
             _put(raw, key, value)
         return _validate(raw)
 
     def possible_values(self, key: str) -> tuple[Any, ...]:
-        """Give what a dotted key may be in a trial: what is searched, or the one value it has."""
+        """Return the values of a dotted key to check before a sweep.
+
+        A searched key has those of its dimension, see `values_to_check`; any other key has one.
+
+        >>> config = Config(name="mine")
+        >>> config.possible_values("train.epochs")
+        (10,)
+        >>> space = {"train.epochs": {"type": "choice", "values": [4, 8]}}
+        >>> config.with_values({"sweep.space": space}).possible_values("train.epochs")
+        (4, 8)
+
+        """
         space = self.sweep.space
         probes = space[key].values_to_check() if key in space else ()
         tried = [self.with_values({key: value}) for value in probes] or [self]
@@ -59,32 +106,55 @@ class Config(Section):
         return tuple(getattr(getattr(config, section), name) for config in tried)
 
     def flat(self) -> dict[str, Scalar]:
-        """Give the config as dotted keys, lists as text; without the search space."""
+        """Return values by dotted key, lists and mappings as text; without the search space.
+
+        >>> flat = Config(name="mine").flat()
+        >>> flat["model.units"], flat["text.steps"]
+        (64, "['lowercase', 'punctuation']")
+
+        """
         flat = _flatten(self)
         del flat["sweep.space"]
         return flat
 
     def to_yaml(self) -> str:
-        """Give the config as YAML that `load_config` reads back."""
+        """Return the config as YAML, which `load_config` reads back."""
         return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
 
 
-# A trial that changed one of these could not be compared with its neighbours.
+_SECTIONS = {
+    name
+    for name, field in Config.model_fields.items()
+    if isinstance(field.annotation, type) and issubclass(field.annotation, Section)
+}
+# Trials that differ in one of these could not be compared with each other.
 _NOT_SEARCHABLE = ("name", "data", "sweep", "winner", "tracking", "registry", "train.monitor")
 
 
-def load_config(path: Path | str, overrides: Iterable[str] = ()) -> Config:
-    """Read a YAML file, put `key=value` overrides on it, check all of it, the space included.
+def load_config(path: Path | str, overrides: Mapping[str, Any] | Iterable[str] = ()) -> Config:
+    """Load a YAML file, apply overrides, and check all of it, the search space included.
+
+    Args:
+        path: the YAML file.
+        overrides: values by dotted key, such as `{"train.epochs": 4}`, or strings as
+            `parse_overrides` reads them. Later ones go before earlier ones.
 
     Raises:
-        ConfigError: the file, a key, a value or the space is wrong; the message names it.
+        ConfigError: the file, a key, a value or the search space is invalid; the message names it.
+
+    Example:
+        >>> config = load_config("configs/sample.yaml", {"train.epochs": 4})  # doctest: +SKIP
+        >>> config.train.epochs, config.name  # doctest: +SKIP
+        (4, 'sample')
 
     """
     path = Path(path)
     raw = _read_yaml(path)
-    raw.setdefault("name", path.stem)
-    for override in overrides:
-        _put(raw, *parse_override(override))
+    values = overrides if isinstance(overrides, Mapping) else parse_overrides(overrides)
+    for key, value in values.items():
+        _put(raw, key, value)
+    if "name" not in raw:
+        raw["name"] = _name_of(path)
     try:
         config = _validate(raw)
         _check_space(config)
@@ -93,43 +163,18 @@ def load_config(path: Path | str, overrides: Iterable[str] = ()) -> Config:
     return config
 
 
-def parse_override(text: str) -> tuple[str, Any]:
-    """Read `key=value`; the value is YAML."""
-    key, separator, value = text.partition("=")
-    if not separator or not key.strip():
-        raise ConfigError(f"an override must be key=value but got {text!r}")
-    try:
-        return key.strip(), yaml.safe_load(value)
-    except (yaml.YAMLError, ValueError) as error:
-        raise ConfigError(f"the value in {text!r} is not YAML; quote it") from error
-
-
-def split_overrides(text: str) -> list[str]:
-    """Split `a.b=1 c.d=[x, y]` before each `key=`; values may hold spaces.
-
-    >>> split_overrides("model.units=96 data.text_columns=[title, text]")
-    ['model.units=96', 'data.text_columns=[title, text]']
-    """
-    parts: list[str] = []
-    for part in re.split(r"\s+(?=[A-Za-z_]\w*(?:\.\w+)*=)", text.strip()):
-        # Within brackets and quotes an equals sign belongs to a value.
-        if parts and _is_open(parts[-1]):
-            parts[-1] += f" {part}"
-        elif part:
-            parts.append(part)
-    return parts
-
-
-def _is_open(text: str) -> bool:
-    # A quote opens where a value begins; within a word it is an apostrophe.
-    opening = r"(?<=[=\[{,:\s])"
-    rest = re.sub(rf"{opening}(?:'[^']*'|\"[^\"]*\")", "", text)
-    brackets = any(rest.count(a) > rest.count(b) for a, b in ("[]", "{}"))
-    return brackets or re.search(rf"{opening}['\"]", rest) is not None
+def _name_of(path: Path) -> str:
+    """Return the name of a config whose file has no key `name`."""
+    if not re.fullmatch(NAME, path.stem):
+        raise ConfigError(
+            f"{path}: the config's name, which comes from the file's name, {_PATTERNS[NAME]}, but "
+            f"got {path.stem!r}; add a line such as `name: my-config` to the file, or rename it"
+        )
+    return path.stem
 
 
 def _flatten(section: BaseModel, prefix: str = "") -> dict[str, Scalar]:
-    """Turn nested sections into dotted keys; lists and mappings become text."""
+    """Return values by dotted key; lists and mappings become text."""
     flat: dict[str, Scalar] = {}
     for name in type(section).model_fields:
         key, value = f"{prefix}{name}", getattr(section, name)
@@ -142,21 +187,9 @@ def _flatten(section: BaseModel, prefix: str = "") -> dict[str, Scalar]:
     return flat
 
 
-class _UniqueKeys(yaml.SafeLoader):
-    """Refuses a key that stands twice in one section: YAML would drop the first in silence."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """Build a mapping."""
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        twice = [key for key in keys if keys.count(key) > 1]
-        if twice:
-            raise ValueError(f"the key {twice[0]!r} stands twice in one section")
-        return super().construct_mapping(node, deep=deep)
-
-
 def _read_yaml(path: Path) -> dict[str, Any]:
     try:
-        raw = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeys)
+        text = path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
         raise ConfigError(f"no config at {path}; the shipped ones are in configs/") from error
     except IsADirectoryError as error:
@@ -164,22 +197,35 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     except UnicodeDecodeError as error:
         byte = error.object[error.start]
         raise ConfigError(
-            f"the config {path} is not UTF-8: byte 0x{byte:02x}; convert it"
+            f"the config {path} must be UTF-8 but has the byte 0x{byte:02x}; save it as UTF-8"
         ) from error
     except OSError as error:
         raise ConfigError(f"cannot read the config {path}: {error.strerror}") from error
-    except (yaml.YAMLError, ValueError) as error:
-        reason = " ".join(str(error).split())
-        raise ConfigError(f"{path} is not YAML: {reason}") from error
+    try:
+        raw = parse_yaml(text)
+    except ValueError as error:
+        raise ConfigError(f"{path} is not valid YAML: {error}") from error
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from None
     if not isinstance(raw, dict):
-        found = "nothing" if raw is None else type(raw).__name__
-        raise ConfigError(f"{path} must hold keys and values but holds {found}")
+        found = "nothing" if raw is None else f"a {type(raw).__name__}"
+        raise ConfigError(f"{path} must hold a mapping of keys to values but holds {found}")
     return raw
 
 
 def _put(raw: dict[str, Any], key: str, value: Any) -> None:
-    """Set a dotted key in nested dictionaries; the keys of the space hold dots themselves."""
+    """Set a dotted key in nested dictionaries.
+
+    A mapping for a whole section sets the keys that it names and leaves the others.
+    """
+    if not isinstance(key, str):
+        raise ConfigError(f"a key must be text but got {key!r}")
+    if key in _SECTIONS and isinstance(value, Mapping):
+        for name, inner in value.items():
+            _put(raw, f"{key}.{name}", inner)
+        return
     path = key.split(".")
+    # The keys of the search space contain dots themselves.
     if path[:2] == ["sweep", "space"] and len(path) > 2:
         path = ["sweep", "space", *_space_path(raw, ".".join(path[2:]))]
     for name in path[:-1]:
@@ -188,11 +234,11 @@ def _put(raw: dict[str, Any], key: str, value: Any) -> None:
         raw = raw[name]
         if not isinstance(raw, dict):
             raise ConfigError(f"{key} cannot be set: {name} is a value, not a section")
-    raw[path[-1]] = value
+    raw[path[-1]] = copy.deepcopy(value)
 
 
 def _space_path(raw: dict[str, Any], key: str) -> list[str]:
-    """Part `model.units.low` after the searched key, where there is one of that name."""
+    """Split `model.units.low` after the searched key, if the space has one of that name."""
     section = raw.get("sweep")
     space = section.get("space") if isinstance(section, dict) else None
     for searched in space if isinstance(space, dict) else ():
@@ -210,18 +256,23 @@ def _validate(raw: dict[str, Any]) -> Config:
 
 
 def _describe(problem: Any) -> str:
-    """Say which key is wrong, the value, and what it takes."""
-    # A discriminated union adds the chosen type to the location: no key of the file.
+    """Return which key is wrong, what it takes, and the value that it got."""
+    # A discriminated union adds the chosen type to the location, which is no key of the file.
     names = [str(name) for name in problem["loc"]]
     if names[:2] == ["sweep", "space"]:
         names[3:] = [name for name in names[3:] if name not in ("choice", "int", "float")]
+    # An invalid class name is located by itself and "[key]".
+    if names[-1] == "[key]":
+        names = names[:-2]
     key = ".".join(names)
     if problem["type"] == "extra_forbidden":
         section, known = _known_keys(names[:-1])
         close = difflib.get_close_matches(names[-1], known, n=1)
-        hint = f"did you mean {close[0]}?" if close else f"it takes {', '.join(known)}"
+        hint = f"did you mean {close[0]}?" if close else f"known keys are {', '.join(known)}"
         return f"unknown key {names[-1]!r} in {section}; {hint}"
     message = problem["msg"].removeprefix("Value error, ")
+    if problem["type"] == "string_pattern_mismatch":
+        message = _PATTERNS[problem["ctx"]["pattern"]]
     message = message[0].lower() + message[1:]
     if problem["type"] in ("value_error", "missing"):
         return f"{key}: {message}"
@@ -229,7 +280,7 @@ def _describe(problem: Any) -> str:
 
 
 def _known_keys(section: list[str]) -> tuple[str, list[str]]:
-    """Name a section as people do, and list its keys."""
+    """Return the name of a section for messages, and its keys."""
     if section[:2] == ["sweep", "space"]:
         return ".".join(section), ["type", "values", "low", "high", "step", "log"]
     model: type[BaseModel] = Config
@@ -241,12 +292,12 @@ def _known_keys(section: list[str]) -> tuple[str, list[str]]:
 
 
 def _check_space(config: Config) -> None:
-    """Refuse a space over a key that is none, or with a value that the key refuses."""
+    """Raise a ConfigError if a searched key is unknown or refuses a value of its dimension."""
     known = config.flat()
     for key, dimension in config.sweep.space.items():
         if any(key == fixed or key.startswith(f"{fixed}.") for fixed in _NOT_SEARCHABLE):
             raise ConfigError(
-                f"sweep.space: {key} cannot be searched, its trials could not be compared; "
+                f"sweep.space: {key} cannot be searched, since its trials could not be compared; "
                 "set it to one value"
             )
         if key not in known:
@@ -257,8 +308,10 @@ def _check_space(config: Config) -> None:
             try:
                 config.with_values({key: value})
             except ConfigError as error:
-                raise ConfigError(f"sweep.space: the value {value!r} is refused: {error}") from None
-    # What a transformer takes of one depends on the other.
+                raise ConfigError(
+                    f"sweep.space: the value {value!r} is not allowed: {error}"
+                ) from None
+    # For a transformer, the units that are allowed depend on the heads.
     if "transformer" in config.possible_values("model.encoder"):
         keys = ("model.encoder", "model.units", "model.heads")
         sizes = itertools.product(*(config.possible_values(key) for key in keys[1:]))
@@ -266,13 +319,13 @@ def _check_space(config: Config) -> None:
             try:
                 config.with_values(dict(zip(keys, ("transformer", units, heads), strict=True)))
             except ConfigError as error:
-                raise ConfigError(f"sweep.space: values refused together: {error}") from None
+                raise ConfigError(f"sweep.space: values not allowed together: {error}") from None
     for guess in config.sweep.first:
         for key, value in guess.items():
             if key not in config.sweep.space:
                 raise ConfigError(f"sweep.first: {key} is not searched; add it to sweep.space")
             if not config.sweep.space[key].contains(value):
                 raise ConfigError(
-                    f"sweep.first: the value {value!r} of {key} is not in sweep.space; take one "
-                    "that is"
+                    f"sweep.first: the value {value!r} of {key} is not in sweep.space; use one "
+                    "that is, or add it there"
                 )

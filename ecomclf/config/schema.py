@@ -1,7 +1,6 @@
-"""The sections of a config: their keys, defaults and limits.
+"""The sections of a config: keys, defaults, and limits.
 
-Sizes that are learned from the data (vocabulary, number of classes) are arguments elsewhere, not
-config.
+Sizes that are learned from the data, such as the number of classes, are no config keys.
 """
 
 from typing import Annotated, Any, Literal, Self
@@ -14,48 +13,75 @@ from ecomclf.config.section import NAME, Section
 CleaningStep = Literal[
     "lowercase", "links", "digits", "punctuation", "stopwords", "porter", "snowball", "lemmas"
 ]
+# Empty, or text that does not begin with a space.
+FILL_WORD = r"^(\S.*)?$"
 
 
 def _class_name(name: Any) -> str:
-    """Take a number for the class of that name; YAML makes of `no` what nobody means."""
+    """Convert a number to a class name; refuse what YAML reads as true or false, such as `no`."""
     if isinstance(name, bool):
-        raise ValueError(f"a class name must be quoted where YAML reads it as {name}")
+        raise ValueError(
+            f"a class name must be text or a number but got {name}; quote a name that YAML reads "
+            "as true or false"
+        )
     return str(name)
 
 
 def _column(column: Any) -> Any:
-    """Refuse a column that YAML reads as a truth."""
+    """Refuse a column that YAML reads as true or false, such as `on`."""
     if isinstance(column, bool):
         raise ValueError(
-            "a column must be a position, or a name, in quotes where YAML reads it as a truth, but "
-            f"got {column}"
+            f"a column must be a name or a position but got {column}; quote a name that YAML reads "
+            "as true or false"
         )
     return column
 
 
-# By name, or by position from 0.
+# A column by its name, or by its position from 0.
 Column = Annotated[int | str, BeforeValidator(_column)]
-# How many rows of a class are wanted.
-RowsAClass = dict[
+# A number of rows for each class.
+RowsPerClass = dict[
     Annotated[str, BeforeValidator(_class_name)], Annotated[int, Field(ge=1, strict=True)]
 ]
 
 
 class DataConfig(Section):
-    """Where the rows come from and how they are split.
+    """Where the rows come from, and how they are split.
 
-    `source` is `sample`, `ecommerce` or the path of a CSV file. Columns are given by name, or by
-    position from 0; not given, they are the sample's own, elsewhere 1 and 0. `header: auto` expects
-    a header when a column is given by name; otherwise it takes the first row for one when its label
-    occurs in no other row, while the others recur.
+    Attributes:
+        source: `sample` (generated product texts, no download), `ecommerce` (a public data set,
+            downloaded once into `data/`) or the path of a CSV file; by default `sample`.
+        test_source: path of a CSV file with the test rows, in columns like those of `source`, which
+            must be a path too. Other rows that are near-duplicates of a test row are dropped, and
+            `test_size` has no effect. By default the test rows are split from `source`.
+        header: whether the first row of the CSV file names the columns: true, false or `auto`. With
+            `auto`, the default, there is a header if a column is given by name; otherwise, if the
+            label in the first row occurs in no other row while the other labels recur.
+        text_columns: columns whose text is joined, in this order; each by its name, or by its
+            position from 0. By default those of the sample, elsewhere `[1]`.
+        label_column: column of the class, by name or by position from 0; by default that of the
+            sample, elsewhere 0.
+        fill_missing: word that replaces a missing text; by default rows without a text are dropped.
+        validation_size: fraction of the rows for validation; by default 0.15.
+        test_size: fraction of the rows for the test; by default 0.15. Together with
+            `validation_size` it must be below 1.
+        split: `groups`, the default, keeps near-duplicates in the same subset, so the split is
+            leak-free. `random_rows` neither deduplicates nor groups: copies of a text may be in
+            several subsets. It exists to reproduce published results.
+        split_seed: random seed of the split; by default 0.
+        resample: number of rows to draw from each class before the split, by class name, such as
+            `{Books: 600}`, with repetition where a class has fewer; only with `split: random_rows`,
+            since copies may end up in several subsets. `train.resample` avoids this. By default
+            none; classes that are not named keep their rows.
+        url: address that `source: ecommerce` is downloaded from; by default its Zenodo record.
+        sample_rows: number of rows of `source: sample`; by default 6000, at least 100.
+        sample_seed: random seed of `source: sample`; by default 0.
 
-    `test_source` is the path of a CSV file that holds the test rows, in columns like those of
-    `source`; `test_size` is not used then. A missing text is taken for the word `fill_missing`;
-    without one the row is dropped.
+    Example:
+        >>> config = DataConfig(source="reviews.csv", text_columns=("title", "body"))
+        >>> config.header, config.validation_size, config.split
+        ('auto', 0.15, 'groups')
 
-    `split: random_rows` is there to repeat published figures: no text is deduplicated, its copies
-    may stand on two sides. Only then may `resample` draw so many rows of each class it names, some
-    several times where there are fewer, before the split; `train.resample` is the honest way.
     """
 
     source: str = Field("sample", min_length=1)
@@ -63,18 +89,18 @@ class DataConfig(Section):
     header: Literal[True, False, "auto"] = "auto"
     text_columns: tuple[Column, ...] | None = Field(None, min_length=1)
     label_column: Column | None = None
-    fill_missing: str = Field("", pattern=r"^(\S.*)?$")
+    fill_missing: str = Field("", pattern=FILL_WORD)
     validation_size: float = Field(0.15, gt=0, lt=1)
     test_size: float = Field(0.15, gt=0, lt=1)
     split: Literal["groups", "random_rows"] = "groups"
     split_seed: int = Field(0, ge=0)
-    resample: RowsAClass = Field(default_factory=dict)
+    resample: RowsPerClass = Field(default_factory=dict)
     url: str = "https://zenodo.org/records/3355823/files/ecommerceDataset.csv?download=1"
     sample_rows: int = Field(6000, ge=100)
     sample_seed: int = Field(0, ge=0)
 
     @model_validator(mode="after")
-    def _leave_rows_to_train_on(self) -> Self:
+    def _require_training_rows(self) -> Self:
         if self.test_source is None and self.validation_size + self.test_size >= 1:
             raise ValueError(
                 "validation_size + test_size must be less than 1 but is "
@@ -83,35 +109,46 @@ class DataConfig(Section):
         return self
 
     @model_validator(mode="after")
-    def _resample_before_a_random_split_only(self) -> Self:
+    def _require_random_rows_to_resample(self) -> Self:
         if self.resample and self.split != "random_rows":
             raise ValueError(
-                "resample puts copies of a row on two sides, and is for split random_rows but "
-                f"split is {self.split!r}; use train.resample, which leaves other sides alone"
+                "resample copies rows before the split and needs split: random_rows, but split is "
+                f"{self.split!r}; use train.resample, which draws training rows only"
             )
         return self
 
     @model_validator(mode="after")
-    def _take_test_rows_from_one_place(self) -> Self:
+    def _require_one_place_of_test_rows(self) -> Self:
         if self.test_source is None:
             return self
         if self.source in ("sample", "ecommerce"):
             raise ValueError(
-                "test_source must stand beside a source that is a path but source is "
-                f"{self.source!r}; name a CSV file, or leave test_source out"
+                "test_source needs a source that is a path but source is "
+                f"{self.source!r}; name a CSV file there, or remove test_source"
             )
         if self.split == "random_rows":
             raise ValueError(
                 f"split must be groups when test_source is given but is {self.split!r}, which "
-                "draws the test rows itself; leave one of the two out"
+                "draws test rows itself; remove one of the two"
             )
         return self
 
 
 class TextConfig(Section):
-    """Cleaning steps in their order, and the size of what is kept.
+    """How texts are cleaned, and how much of them is kept.
 
-    `max_tokens` counts the padding and the unknown token; `max_length` is in tokens.
+    Attributes:
+        steps: cleaning steps in their order; by default `[lowercase, punctuation]`. `links`,
+            `digits` and `punctuation` are replaced by spaces, English `stopwords` removed; `porter`
+            and `snowball` are stemmers; `lemmas` needs NLTK's corpus `wordnet`.
+        max_tokens: largest vocabulary, including padding and the unknown token; by default 20,000.
+            It holds the most frequent words of the training rows.
+        max_length: number of tokens kept of each text, from its beginning; by default 250.
+
+    Example:
+        >>> TextConfig(steps=("lowercase", "links"), max_length=80)
+        TextConfig(steps=('lowercase', 'links'), max_tokens=20000, max_length=80)
+
     """
 
     steps: tuple[CleaningStep, ...] = ("lowercase", "punctuation")
@@ -120,21 +157,41 @@ class TextConfig(Section):
 
 
 class ModelConfig(Section):
-    """Embedding → convolution or none → encoder layers → pooling → dense ReLU or none → softmax.
+    """The network: embedding, convolution, encoder, pooling, dense layer, softmax.
 
-    `embeddings: word2vec` starts the embedding from vectors learned on the training texts; any
-    other value but `random` is the path of a file of vectors as GloVe or fastText write it, a word
-    and `embedding_dim` numbers a line. `filters` makes a convolution (ReLU) over `filter_width`
-    words, of which each `filter_pool` become one. `units` are per direction; a `transformer` has no
-    direction, and `heads` of attention in each layer.
+    Convolution and dense layer are optional. Dropout applies in training only.
 
-    `padding: none` reads each text by its own length. Many published networks read every text with
-    padding behind it (`end`) or before it (`start`), as long as the longest one allowed, for words.
+    Attributes:
+        embedding_dim: size of the word vectors; by default 96.
+        embeddings: initial word vectors: `word2vec` (the default) learns them on the training
+            texts, `random` draws them, and anything else is the path of a text file, plain or
+            gzipped, in the format of GloVe or fastText: on each line a word followed by
+            `embedding_dim` space-separated numbers.
+        padding: `none`, the default, reads each text by its own length. `end` and `start` pad
+            every text to `text.max_length` there and read the padding like words, as many
+            published networks do.
+        filters: number of filters of the convolution (ReLU) over neighbouring words; by default
+            128; null for no convolution.
+        filter_width: number of words that a filter covers; by default 3.
+        filter_pool: number of neighbouring positions that max pooling after the convolution reduces
+            to one; by default 2; 1 keeps all.
+        encoder: type of the encoder layers: `lstm` (the default), `gru` or `transformer`.
+        units: size of an encoder layer, per direction; by default 64. For a transformer, which has
+            no direction, it must be a multiple of 2 x `heads`.
+        heads: number of attention heads in each transformer layer; by default 4.
+        layers: number of encoder layers; by default 1.
+        bidirectional: read each text in both directions; by default true. Has no effect on a
+            transformer.
+        pooling: how the encoder's states become one vector: the `last` state, the maximum (`max`),
+            mean and maximum (`mean_max`, the default), or a learned weighted mean (`attention`).
+        dense_units: size of a dense layer (ReLU) after pooling; by default there is none.
+        pooled_dropout: dropout rate before the dense layer; by default that of `dropout`.
+        word_dropout: fraction of words dropped; by default 0.15.
+        embedding_dropout: fraction of embedding dimensions dropped from a whole text; by default
+            0.3; null for the value of `dropout`.
+        dropout: dropout rate between encoder layers, after attention and feed-forward part of each
+            transformer layer, and before the softmax; by default 0.4.
 
-    While training, `word_dropout` is the share of words that are dropped, `embedding_dropout` that
-    of the embedding's dimensions (not given: `dropout`), and `dropout` stands between the encoder's
-    layers, behind both parts of a transformer's, before the softmax, and before a dense layer where
-    `pooled_dropout` is not given.
     """
 
     embedding_dim: int = Field(96, ge=1)
@@ -156,7 +213,8 @@ class ModelConfig(Section):
     dropout: float = Field(0.4, ge=0, lt=1)
 
     @model_validator(mode="after")
-    def _share_units_among_heads(self) -> Self:
+    def _require_units_that_heads_can_share(self) -> Self:
+        # Divisible by the heads, and by 2 for the sines and cosines that encode the positions.
         if self.encoder == "transformer" and self.units % (2 * self.heads):
             raise ValueError(
                 f"units must be a multiple of 2 x heads, {2 * self.heads}, for a transformer but "
@@ -166,18 +224,34 @@ class ModelConfig(Section):
 
 
 class TrainConfig(Section):
-    """How one model is fitted.
+    """How one network is trained.
 
-    `monitor` is the one figure on validation rows by which the epoch, the pruned trials and the
-    best trials are chosen. Training ends when `stop_on`, not given `monitor`, has not improved for
-    `patience` epochs, and the weights of its best epoch are kept, or those of the `last`.
+    Attributes:
+        learning_rate: learning rate of Adam, the highest one where `schedule` varies it; by default
+            0.002.
+        schedule: `constant`; `plateau`, which multiplies the rate by `reduce_factor` when
+            `val_loss` has not improved for `reduce_patience` epochs; or `cosine`, the default,
+            which rises linearly during `warmup`, then falls along a cosine to 0 at the end of
+            `epochs`.
+        warmup: fraction of all training steps in which the `cosine` schedule rises; by default 0.1.
+        reduce_factor: factor of the `plateau` schedule; by default 0.5.
+        reduce_patience: number of epochs of the `plateau` schedule; by default 1.
+        batch_size: number of texts per training step; by default 64.
+        epochs: largest number of epochs; by default 10.
+        patience: number of epochs without improvement of `stop_on` after which training stops; by
+            default 3.
+        monitor: metric on the validation rows that decides which epoch is kept, which trials are
+            pruned and which are best: `val_f1_macro` (the default), `val_f1_weighted` or
+            `val_accuracy`.
+        stop_on: metric of early stopping: by default the one of `monitor`; `val_loss` stops by
+            the validation loss, which then also decides which epoch is kept.
+        keep: which weights are kept: those of the `best` epoch (the default) or of the `last`.
+        resample: number of training rows to draw from each class, by class name, such as
+            `{Books: 600}`, with repetition where a class has fewer. By default none; classes that
+            are not named keep their rows.
+        word_swap: fraction of words swapped in each training text, resampled every epoch; by
+            default 0.
 
-    With `schedule: plateau` the learning rate is multiplied by `reduce_factor` when `val_loss` has
-    not improved for `reduce_patience` epochs; with `cosine` it rises for the share `warmup` of all
-    steps, then falls along a cosine to 0 at the end of `epochs`.
-
-    `resample` draws so many training rows of each class it names, some several times where there
-    are fewer. `word_swap` is the share of a text's words that change places, anew in each epoch.
     """
 
     learning_rate: float = Field(0.002, gt=0)
@@ -191,19 +265,38 @@ class TrainConfig(Section):
     monitor: Literal["val_f1_macro", "val_f1_weighted", "val_accuracy"] = "val_f1_macro"
     stop_on: Literal["val_loss"] | None = None
     keep: Literal["best", "last"] = "best"
-    resample: RowsAClass = Field(default_factory=dict)
+    resample: RowsPerClass = Field(default_factory=dict)
     word_swap: float = Field(0.0, ge=0, le=1)
 
 
 class SweepConfig(Section):
-    """The search: how many trials, by how many workers, over which space.
+    """The search: number of trials, worker processes, sampler, pruner, search space.
 
-    `workers` defaults to the number of cores. A worker process is replaced after
-    `trials_per_worker` trials, before its memory grows. `keep_models` best trials keep their
-    model after the sweep. `startup_trials` are drawn at random, the others with the sampler; the
-    `median` pruner compares once so many are complete. No pruner ends a trial before
-    `warmup_epochs`. A new study tries the values of `first` before others: a list of
-    mappings from searched keys to values known to work; what one does not name is drawn.
+    Attributes:
+        trials: total number of trials of the study, those of earlier calls included; by default 10.
+        workers: number of worker processes; by default one per core that this process may use.
+        seed: random seed of the sampler; by default 0.
+        pruner: Optuna's `median` (the default) or `hyperband`, or `none`. The median pruner stops a
+            trial whose best epoch so far is worse than the median of the complete trials at the
+            same epoch.
+        first: trials that a new study runs before any other: a list of mappings from searched keys
+            to values in `space`. Keys that a mapping leaves out are sampled. By default none.
+        startup_trials: number of trials sampled at random before Optuna's TPE sampler takes over;
+            by default 4. The `median` pruner compares once this many trials are complete.
+        warmup_epochs: number of epochs before which no trial is pruned; by default 2.
+        keep_models: number of best trials whose models are kept after the sweep; by default 4.
+        trials_per_worker: number of trials after which a worker process is replaced, since its
+            memory use grows; by default 8.
+        space: what is searched: a mapping from dotted keys of `text`, `model` and `train` (but
+            `train.monitor`), or `seed`, to a `Choice`, an `IntRange` or a `FloatRange`. A sweep
+            needs at least one.
+
+    Example:
+        >>> space = {"model.units": {"type": "int", "low": 16, "high": 64, "step": 16}}
+        >>> config = SweepConfig(trials=6, space=space)
+        >>> config.space["model.units"]
+        IntRange(type='int', low=16, high=64, step=16, log=False)
+
     """
 
     trials: int = Field(10, ge=1)
@@ -219,13 +312,19 @@ class SweepConfig(Section):
 
 
 class WinnerConfig(Section):
-    """What the winner is made of, and when it is sure.
+    """What the winner consists of, and which of its predictions need a review.
 
-    An average of at most `members` of the best trials that keep their model and share one text
-    config, with a wide path (TF-IDF and a linear SVM) where `wide`; how many and how much of it is
-    chosen on validation rows. Predictions need a review below the confidence from which on
-    `target_precision` of the validation rows are right. `test_errors` lists the errors on test rows
-    too.
+    The winner averages the best trials that have a model and the same `text` section, and may blend
+    them with a wide path. How many trials, and with which weight, is decided on validation rows.
+
+    Attributes:
+        members: largest number of trials that are averaged; by default 4.
+        wide: try a blend with the wide path, a linear SVM on TF-IDF features; by default true.
+        target_precision: required fraction of correct predictions among those that need no review;
+            by default 0.99. The confidence threshold that reaches it is chosen on validation rows.
+        test_errors: log the table of errors for test rows too; by default false, so that nobody
+            tunes on them.
+
     """
 
     members: int = Field(4, ge=1)
@@ -235,19 +334,35 @@ class WinnerConfig(Section):
 
 
 class TrackingConfig(Section):
-    """Where runs and models are recorded, unless MLflow's own variables say otherwise."""
+    """Where runs are logged.
+
+    Attributes:
+        experiment: name of the MLflow experiment; by default `ecomclf`. MLflow's own environment
+            variables go before it.
+
+    """
 
     experiment: str = Field("ecomclf", min_length=1)
 
 
 class RegistryConfig(Section):
-    """The registered model, and what a new version must reach.
+    """The registered model, and the promotion gate that a new version must pass.
 
-    `min_accuracy`, not given, is the share of the largest class among the test rows;
-    `min_f1_macro`, not given, is no floor. A version that clears them, is not worse than the
-    baseline (unless `allow_below_baseline`) and not worse than the champion goes to `stage`; with
-    fewer than `min_common_rows` test rows that neither saw, the last two are not compared, and the
-    version goes to Staging at most.
+    A version passes if it reaches the minimum metrics on the test rows, is not worse than the
+    baseline and not worse than the champion (the version in Production); it then gets `stage`. With
+    `data.split: random_rows` no version passes.
+
+    Attributes:
+        model: name of the registered model; by default `ecomclf`.
+        min_accuracy: minimum accuracy on test rows; by default the share of the largest class among
+            them.
+        min_f1_macro: minimum macro F1 on test rows; by default there is none.
+        stage: stage of a version that passes, `Staging` (the default) or `Production`.
+        min_common_rows: number of test rows, seen by neither version, that a comparison with the
+            champion needs; by default 100. With fewer they are not compared, and the new version
+            gets Staging at most.
+        allow_below_baseline: let a version pass that is worse than the baseline; by default false.
+
     """
 
     model: str = Field("ecomclf", pattern=NAME)

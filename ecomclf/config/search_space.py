@@ -1,4 +1,4 @@
-"""What a search may try for a config key: some values, or a range."""
+"""Dimensions of a search space: the values that a search may try for one config key."""
 
 import math
 from typing import Annotated, Any, Literal, Self
@@ -7,22 +7,31 @@ from pydantic import Field, model_validator
 
 from ecomclf.config.section import Section
 
-# All values of a range are looked at where there are no more.
-_FEW = 100
+# Integer ranges with at most this many values are checked value by value.
+_MOST_CHECKED = 100
 
 
 class Choice(Section):
-    """One of `values`."""
+    """One of several values, such as `{type: choice, values: [lstm, gru]}`.
+
+    Attributes:
+        values: what may be tried: any values that the key takes, lists and null included.
+
+    Example:
+        >>> Choice(type="choice", values=("lstm", "gru")).contains("gru")
+        True
+
+    """
 
     type: Literal["choice"]
     values: tuple[Any, ...] = Field(min_length=1)
 
     def values_to_check(self) -> tuple[Any, ...]:
-        """Give the values that must be allowed for the whole of it to be allowed."""
+        """Return the values that the key must accept."""
         return self.values
 
     def contains(self, value: Any) -> bool:
-        """Say whether a search may try a value."""
+        """Return whether a search may try a value."""
         return value in self.values
 
 
@@ -32,7 +41,7 @@ def _is_whole(number: float) -> bool:
 
 class _Range(Section):
     def contains(self, value: Any) -> bool:
-        """Say whether a search may try a value."""
+        """Return whether a search may try a value."""
         low, high, step = (getattr(self, name) for name in ("low", "high", "step"))
         if isinstance(value, bool) or not isinstance(value, int | float):
             return False
@@ -41,7 +50,7 @@ class _Range(Section):
         return step is None or _is_whole((value - low) / step)
 
     @model_validator(mode="after")
-    def _hold_something(self) -> Self:
+    def _require_consistent_bounds(self) -> Self:
         low, high, step, log = (getattr(self, name) for name in ("low", "high", "step", "log"))
         if low > high:
             raise ValueError(f"low must be at most high but got low {low} and high {high}")
@@ -55,7 +64,21 @@ class _Range(Section):
 
 
 class IntRange(_Range):
-    """A whole number from `low` to `high`, both included; in steps of `step` from `low`."""
+    """A range of whole numbers, such as `{type: int, low: 16, high: 64, step: 16}`.
+
+    Attributes:
+        low: the smallest value, included.
+        high: the largest value, included; with a step, a whole number of steps from `low`.
+        step: distance between values; by default 1.
+        log: sample on a logarithmic scale, which takes no step and needs `low` above 0; by default
+            false.
+
+    Example:
+        >>> units = IntRange(type="int", low=16, high=64, step=16)
+        >>> units.values_to_check(), units.contains(24)
+        ((16, 32, 48, 64), False)
+
+    """
 
     type: Literal["int"]
     low: int
@@ -64,13 +87,26 @@ class IntRange(_Range):
     log: bool = False
 
     def values_to_check(self) -> tuple[int, ...]:
-        """Give the values that must be allowed for the whole of it to be allowed."""
+        """Return the values that the key must accept: all values, or the ends of a wide range."""
         values = range(self.low, self.high + 1, self.step or 1)
-        return tuple(values) if len(values) <= _FEW else (self.low, self.high)
+        return tuple(values) if len(values) <= _MOST_CHECKED else (self.low, self.high)
 
 
 class FloatRange(_Range):
-    """A number from `low` to `high`, both included; in steps of `step` from `low`."""
+    """A range of numbers, such as `{type: float, low: 0.0005, high: 0.005, log: true}`.
+
+    Attributes:
+        low: the smallest value, included.
+        high: the largest value, included; with a step, a whole number of steps from `low`.
+        step: distance between values; by default the range is continuous.
+        log: sample on a logarithmic scale, which takes no step and needs `low` above 0; by default
+            false.
+
+    Example:
+        >>> FloatRange(type="float", low=0.1, high=0.5, step=0.2).contains(0.3)
+        True
+
+    """
 
     type: Literal["float"]
     low: float
@@ -79,8 +115,8 @@ class FloatRange(_Range):
     log: bool = False
 
     def values_to_check(self) -> tuple[float, ...]:
-        """Give the values that must be allowed for the whole of it to be allowed."""
-        # The one between is no whole number for any width: a key that takes only those refuses it.
+        """Return the values that the key must accept: both ends and a number between them."""
+        # Between whole ends this is no whole number, so a key of whole numbers refuses it.
         return (self.low, self.low + (self.high - self.low) / math.pi, self.high)
 
 

@@ -1,22 +1,22 @@
-"""`Section`, what every part of the config is."""
+"""`Section`, the base class of all parts of a config."""
 
 from typing import Any, get_args
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
-# What may name a config, a study and a registered model: it becomes part of paths and addresses.
+# Valid names of configs, studies and registered models, which become parts of paths and URLs.
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
 
 
 class Section(BaseModel):
-    """A part of the config: keyword-only, frozen, unknown keys refused."""
+    """A part of a config: keyword-only, frozen, and unknown keys are errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     @model_validator(mode="before")
     @classmethod
-    def _take_no_truth_for_a_number(cls, values: Any) -> Any:
-        """Refuse what YAML makes of `yes` or `off` where a number is asked for."""
+    def _refuse_booleans_as_numbers(cls, values: Any) -> Any:
+        """Refuse true and false for a number: pydantic would convert them, YAML writes `yes`."""
         for name, field in cls.model_fields.items():
             value = values.get(name) if isinstance(values, dict) else None
             numbers = {int, float} & {field.annotation, *get_args(field.annotation)}

@@ -1,1 +1,1 @@
-"""Rows from a source: read, checked, deduplicated and split."""
+"""Read, check, deduplicate and split the rows of a source."""

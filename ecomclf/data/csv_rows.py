@@ -1,4 +1,4 @@
-"""The rows of a CSV file as they stand: their bytes, line numbers, and what is wrong with them."""
+"""CSV rows with their bytes and line numbers, and what is wrong with malformed ones."""
 
 import csv
 import gzip
@@ -11,44 +11,66 @@ from typing import BinaryIO, NamedTuple, Self, cast
 
 from ecomclf.errors import DataError
 
-# A quote that is never closed makes one row of all that follows, and csv takes four bytes a letter.
+# A quote that is never closed turns the rest of the file into one row, and the csv module takes
+# four bytes per character.
 _LARGEST_ROW = 16 * 2**20
-_UNCLOSED = "a quote is opened and never closed"
-# What csv says, in words for those who have only the file before them.
-_REASONS = {
+
+
+class _Fault(NamedTuple):
+    problem: str
+    remedy: str
+
+
+_UNCLOSED = _Fault("a quote is opened and never closed", "close the quote, or remove it")
+# The csv module's messages, reworded for readers who have only the file in front of them.
+_FAULTS = {
     "unexpected end of data": _UNCLOSED,
-    "',' expected after '\"'": "a closing quote is followed by something else than a comma",
-    "new-line character seen in unquoted field": "a carriage return stands within a cell",
+    "',' expected after '\"'": _Fault(
+        "a closing quote is not followed by a comma", "quote the whole cell and double its quotes"
+    ),
+    "new-line character seen in unquoted field": _Fault(
+        "a carriage return in an unquoted cell", "quote the cell, or use \\n or \\r\\n as line ends"
+    ),
 }
 
 
 class Row(NamedTuple):
-    """A row as it stands in the file from `line` on; `wrong` says why it cannot be used."""
+    """One row of a CSV file.
+
+    Attributes:
+        line: number of its first line, from 1.
+        raw: its bytes, line end included.
+        cells: its cells; empty for a blank line and for a malformed row.
+        wrong: why the row is malformed; "" for a well-formed row.
+        remedy: how to fix a malformed row.
+
+    """
 
     line: int
     raw: bytes
     cells: list[str]
     wrong: str
+    remedy: str = ""
 
 
 class _Lines:
-    """The lines of a file as text; keeps the bytes of the row that csv is reading.
+    """Iterate over the lines of a file as text, keeping the bytes of the row being parsed.
 
-    `wrong` says which bytes of that row are no text.
+    `fault` is set when bytes of that row cannot be decoded or used.
     """
 
     def __init__(self, file: BinaryIO, source: Path) -> None:
         self._file = file
         self._source = source
-        packed = source.suffix == ".gz"
-        self._stream = cast(BinaryIO, gzip.GzipFile(fileobj=file)) if packed else file
+        is_gzipped = source.suffix == ".gz"
+        self._stream = cast(BinaryIO, gzip.GzipFile(fileobj=file)) if is_gzipped else file
         self.size = os.fstat(file.fileno()).st_size or None
         self.number = 0
         self.begin_row()
 
     def begin_row(self) -> None:
         self.raw: list[bytes] = []
-        self.wrong = ""
+        self.fault: _Fault | None = None
         self._room = _LARGEST_ROW
 
     def position(self) -> int:
@@ -65,14 +87,19 @@ class _Lines:
         self.raw.append(raw)
         self._room -= len(raw)
         if self._room < 0:
-            raise csv.Error(f"{_UNCLOSED} within {_LARGEST_ROW:,} bytes")
+            problem = f"{_UNCLOSED.problem} within {_LARGEST_ROW:,} bytes"
+            self.fault = _UNCLOSED._replace(problem=problem)
+            raise csv.Error(problem)
         if b"\0" in raw:
-            self.wrong = f"there is a zero byte in line {self.number}"
+            self.fault = _Fault(f"NUL byte in line {self.number}", "remove the NUL bytes")
         try:
             return raw.decode("utf-8-sig" if self.number == 1 else "utf-8")
         except UnicodeDecodeError as error:
             byte = error.object[error.start]
-            self.wrong = f"byte 0x{byte:02x} in line {self.number} is not UTF-8"
+            self.fault = _Fault(
+                f"byte 0x{byte:02x} in line {self.number} is not UTF-8",
+                "convert the file to UTF-8",
+            )
             return raw.decode(errors="replace")
 
     def _read_line(self) -> bytes:
@@ -86,14 +113,14 @@ class _Lines:
             raise DataError(f"cannot read {self._source}: {error.strerror}") from error
         if len(raw) > _LARGEST_ROW:
             problem = f"line {self.number + 1} is longer than {_LARGEST_ROW:,} bytes"
-            raise DataError(f"{self._source}: {problem}; give a CSV file with shorter lines")
+            raise DataError(f"{self._source}: {problem}; use a CSV file with shorter lines")
         return raw
 
 
 class Rows:
-    """Iterates over the rows of an open CSV file; made by `open_rows`.
+    """Iterator over the rows of an open CSV file; created by `open_rows`.
 
-    Broken rows are given too, without cells; so are empty lines. `size` is that of the file in
+    Malformed rows and blank lines are yielded too, without cells. `size` is the size of the file in
     bytes, None where it has none.
     """
 
@@ -103,7 +130,7 @@ class Rows:
         self.size = lines.size
 
     def position(self) -> int:
-        """Give how many bytes of the file, packed as it is, have been read."""
+        """Return how many bytes of the file have been read; compressed bytes if it is gzipped."""
         return self._lines.position()
 
     def __iter__(self) -> Self:
@@ -114,23 +141,26 @@ class Rows:
         lines.begin_row()
         line = lines.number + 1
         try:
-            cells, wrong = next(self._reader), lines.wrong
+            cells, fault = next(self._reader), lines.fault
         except csv.Error as error:
-            # The hint that csv adds after this is for programmers.
-            said = str(error).partition(" - ")[0]
-            wrong = lines.wrong or _REASONS.get(said, said)
+            # After " - " the csv module adds a hint that is about Python code.
+            message = str(error).partition(" - ")[0]
+            fault = lines.fault or _FAULTS.get(message, _Fault(message, "fix the row"))
             cells = []
-        return Row(line, b"".join(lines.raw), cells, wrong)
+        wrong, remedy = fault or ("", "")
+        return Row(line, b"".join(lines.raw), cells, wrong, remedy)
 
 
 @contextmanager
 def open_rows(path: Path) -> Iterator[Rows]:
-    """Open a CSV file in UTF-8, gzipped when its name ends in .gz.
+    """Open a CSV file in UTF-8, gzipped if its name ends in .gz.
 
-    While it is open csv takes cells as long as a row may be: its limit is global.
+    While the file is open, the field size limit of the csv module, which is global, is raised to
+    that of a row.
 
     Raises:
-        DataError: the file cannot be read, is no whole gzip file, or has an endless line.
+        DataError: the file cannot be read, is not a whole gzip file, or has a line that is too
+            long.
 
     """
     try:
@@ -143,3 +173,25 @@ def open_rows(path: Path) -> Iterator[Rows]:
             yield Rows(_Lines(file, path))
     finally:
         csv.field_size_limit(limit)
+
+
+def read_stray_quotes(row: Row) -> list[str]:
+    r"""Return the cells of a malformed row whose stray quotes affect no other row; else [].
+
+    That is a row of one line, at the end of which no quote is open.
+
+    >>> read_stray_quotes(Row(1, b'Pipes,"5" pipe\n', [], "a closing quote is not ..."))
+    ['Pipes', '5 pipe']
+    >>> read_stray_quotes(Row(1, b'Pipes,"5" pipe,"6\n', [], "a closing quote is not ..."))
+    []
+    """
+    if b"\0" in row.raw or b"\n" in row.raw.removesuffix(b"\n"):
+        return []
+    try:
+        text = row.raw.decode("utf-8-sig" if row.line == 1 else "utf-8")
+        # A quote that is open at the end makes the reader take the second line too.
+        reader = csv.reader([text, "\n"])
+        cells = next(reader)
+    except (UnicodeDecodeError, csv.Error):
+        return []
+    return cells if reader.line_num == 1 else []

@@ -1,27 +1,48 @@
-"""Check and deduplicate what a source holds; the data report and the fingerprint."""
+"""Check and deduplicate the rows of a source; the data report and the fingerprint."""
 
 import hashlib
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from itertools import compress
+from itertools import compress, islice
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ecomclf.config.schema import DataConfig
+from ecomclf.data.class_names import MOST_LISTED, list_names
 from ecomclf.data.near_duplicates import group_near_duplicates, normalised_words, text_key
-from ecomclf.data.sources import Table, read_table, read_test_table
+from ecomclf.data.sources import read_table, read_test_table
+from ecomclf.data.tables import Table
 from ecomclf.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
 class DataReport:
-    """What the loader found: every row read is either kept or counted under a reason.
+    """What the loader read, kept and dropped: `rows_read == rows_kept + sum(dropped.values())`.
 
-    `word_percentiles` are of the kept texts' lengths in words, at 5, 25, 50, 75, 95 and 100 %.
-    `rows_read == rows_kept + sum(dropped.values())`. All figures are of `source`; those of the file
-    of test rows, where there is one, begin with `test_`.
+    All values describe `source`, except those that begin with `test_`, which describe the file of
+    test rows.
+
+    Attributes:
+        source: path of the file, or a name for the sample or a DataFrame.
+        sha256: hash of the file, or of the CSV that the DataFrame would be written to.
+        header: column names; None for a file without a header.
+        rows_read: rows, without the header and blank lines.
+        rows_kept: rows that are left to split.
+        dropped: number of rows dropped for each reason.
+        texts_with_two_labels: texts whose rows have more than one label.
+        rows_a_class: rows kept for each class, the largest class first.
+        word_percentiles: 5th to 100th percentile of the number of words in the kept texts.
+        groups: number of near-duplicate groups.
+        largest_group: rows in the largest of them.
+        fingerprint: sha256 over the kept texts and labels, test rows included.
+        protocol: `groups` or `random_rows`, see `DataConfig.split`.
+
     """
 
     source: str
@@ -43,33 +64,39 @@ class DataReport:
     test_rows_kept: int = 0
 
     def to_dict(self) -> dict[str, object]:
-        """Give plain values for JSON; those of the test file only where there is one."""
+        """Return the values as JSON types; those of the test file only if there is one."""
         has_test = self.test_source is not None
         values = asdict(self).items()
         return {key: value for key, value in values if has_test or not key.startswith("test_")}
 
     def as_text(self) -> str:
-        """Give the report as lines to print."""
+        """Return the report as lines to print; of many classes only the largest."""
         header = "none" if self.header is None else ", ".join(self.header)
         dropped = ", ".join(f"{count:,} {why}" for why, count in self.dropped.items() if count)
         words = ", ".join(f"{count:,} ({at})" for at, count in self.word_percentiles.items())
-        among = f"in {self.groups:,} groups of like texts, the largest {self.largest_group:,}"
+        among = f"in {self.groups:,} near-duplicate groups, the largest {self.largest_group:,}"
         if self.protocol == "random_rows":
-            among = "with copies and contradicting labels among them"
+            among = "including duplicates and conflicting labels"
         lines = [
             f"data         {self.source}",
             f"sha256       {self.sha256}",
             f"header       {header}",
             f"rows read    {self.rows_read:,}",
             f"dropped      {dropped or 'none'}",
-            f"two labels   {self.texts_with_two_labels:,} texts",
+            f"conflicts    {self.texts_with_two_labels:,} texts with more than one label",
             f"rows kept    {self.rows_kept:,} {among}",
             *self._test_lines(),
-            f"words a text {words}",
-            *(f"class        {name}: {count:,}" for name, count in self.rows_a_class.items()),
+            f"words/text   {words}",
+            *self._class_lines(),
             f"fingerprint  {self.fingerprint}",
         ]
         return "\n".join(lines)
+
+    def _class_lines(self) -> list[str]:
+        listed = islice(self.rows_a_class.items(), MOST_LISTED)
+        lines = [f"class        {name}: {count:,}" for name, count in listed]
+        left_out = len(self.rows_a_class) - len(lines)
+        return [*lines, f"class        and {left_out:,} more classes"] if left_out else lines
 
     def _test_lines(self) -> list[str]:
         if self.test_source is None:
@@ -83,14 +110,20 @@ class DataReport:
 
 @dataclass(frozen=True)
 class Dataset:
-    """Texts that differ, each with one label and the group it must not be parted from.
+    """Deduplicated texts with labels and near-duplicate groups.
 
-    `texts` [rows]; `labels` int32 [rows], indices into `classes`, which are sorted; `groups` int32
-    [rows]; `text_columns` are the names of the columns the texts come from, where there are any;
-    `fingerprint` is a sha256 over texts and labels in their order. The last `test_rows` rows are
-    those of a test file, and in no group with the others; 0 without such a file. `fill_missing`
-    stands for texts that were missing. With the protocol
-    `random_rows` texts come as often as in the source, and each row is a group of its own.
+    Attributes:
+        texts: [rows].
+        labels: int32 [rows], indices into `classes`.
+        classes: class names, sorted.
+        groups: int32 [rows]; rows of a group belong to the same subset of the split.
+        fingerprint: sha256 over texts and labels in their order.
+        text_columns: names of the columns the texts come from; empty without a header.
+        test_rows: how many rows, the last ones, come from the file of test rows; they share no
+            group with the others.
+        protocol: with `random_rows` no text was deduplicated, and each row is a group of its own.
+        fill_missing: the word that replaced missing texts; "" if those were dropped.
+
     """
 
     texts: tuple[str, ...]
@@ -105,8 +138,8 @@ class Dataset:
 
 
 @dataclass(frozen=True)
-class _Usable:
-    """What is kept of a file: `texts`, `names` of their classes and normalised `words` [rows]."""
+class _KeptRows:
+    """Rows kept of a table: `texts`, class `names` and normalised `words`, each [rows]."""
 
     texts: list[str]
     names: list[str]
@@ -115,28 +148,41 @@ class _Usable:
     texts_with_two_labels: int
 
 
-def load(config: DataConfig) -> tuple[Dataset, DataReport]:
-    """Read the source, drop what cannot be used, keep each text once.
+def load(config: DataConfig, frame: "pd.DataFrame | None" = None) -> tuple[Dataset, DataReport]:
+    """Read the source, drop unusable rows and deduplicate the texts.
 
-    A text with two labels takes the one that most of its rows have; with a tie it is dropped. With
-    a test file, rows of the source that belong together with one of its texts are dropped. With
-    `split: random_rows` every row with a text and a label is kept.
+    A text with several labels takes the most frequent one; with a tie it is dropped. If there is a
+    file of test rows, near-duplicates of its texts are dropped from the source. With
+    `split: random_rows`, every row with a text and a label is kept.
+
+    Args:
+        config: the source, its columns, and how its rows are split.
+        frame: read instead of `config.source`, see `read_table`.
 
     Raises:
-        DataError: the source or the test file cannot be read, or holds nothing that could be
-            learned, or the test file has a class that no other row has.
-        DownloadError: the public file is not there and could not be fetched.
+        DataError: the source or the file of test rows cannot be read or has too little to learn
+            from, or the test rows have a class that no other row has.
+        DownloadError: the public file is missing and the download failed.
+
+    >>> import pandas as pd
+    >>> titles = ["A novel", "A NOVEL!", "Toy car", None]
+    >>> frame = pd.DataFrame({"kind": ["Books", "Books", "Toys", "Toys"], "title": titles})
+    >>> dataset, report = load(DataConfig(), frame)
+    >>> dataset.texts, dataset.classes, dataset.labels.tolist()
+    (('A novel', 'Toy car'), ('Books', 'Toys'), [0, 1])
+    >>> {reason: rows for reason, rows in report.dropped.items() if rows}
+    {'without a text': 1, 'duplicates': 1}
 
     """
-    table = read_table(config)
+    table = read_table(config, frame)
     test_table = read_test_table(config, header=table.header is not None)
-    rows = _usable(table, config)
+    rows = _keep_rows(table, config)
     if test_table is None:
-        test = _Usable([], [], [], {}, 0)
+        test = _KeptRows([], [], [], {}, 0)
         groups = _groups(rows.words, config.split)
     else:
-        test = _usable(test_table, config)
-        rows, groups = _apart(rows, test)
+        test = _keep_rows(test_table, config)
+        rows, groups = _drop_test_near_duplicates(rows, test)
     classes = _classes(rows, table)
     if test_table is not None:
         _require_known(test, classes, table, test_table)
@@ -165,8 +211,8 @@ def load(config: DataConfig) -> tuple[Dataset, DataReport]:
     return dataset, report
 
 
-def _usable(table: Table, config: DataConfig) -> _Usable:
-    """Keep the rows with a text and a label; each text once, unless rows are dealt at random."""
+def _keep_rows(table: Table, config: DataConfig) -> _KeptRows:
+    """Keep rows with a text and a label; each text once, unless the split is `random_rows`."""
     if not table.texts:
         raise DataError(f"{table.source} has no rows; it needs texts with labels")
     texts = [text or config.fill_missing for text in table.texts]
@@ -174,21 +220,24 @@ def _usable(table: Table, config: DataConfig) -> _Usable:
     complete = [(text, label) for text, label in rows if text and label]
     if not complete:
         raise DataError(
-            f"{table.source}: of {len(rows):,} rows none has both a text and a label; "
+            f"{table.source}: none of its {len(rows):,} rows has both a text and a label; "
             "check data.text_columns and data.label_column"
         )
     labels = [label for _, label in complete]
-    # A word is kept once, however many texts have it.
+    # Interned, a word takes memory once, however many texts contain it.
     words_of = {
         text: [*map(sys.intern, normalised_words(text))] for text in {text for text, _ in complete}
     }
     words = [words_of[text] for text, _ in complete]
-    kept, two_labels, ties = _one_row_a_text(words, labels)
+    kept, two_labels, ties = _deduplicate(words, labels)
     if config.split == "random_rows":
         kept, ties = dict(enumerate(labels)), 0
     if not kept:
-        raise DataError(f"{table.source} holds no text that most of its rows give one label")
-    return _Usable(
+        raise DataError(
+            f"{table.source}: every text has as many rows for one label as for another; correct "
+            "the labels"
+        )
+    return _KeptRows(
         texts=[complete[row][0] for row in kept],
         names=list(kept.values()),
         words=[words[row] for row in kept],
@@ -196,72 +245,73 @@ def _usable(table: Table, config: DataConfig) -> _Usable:
             "without a text": sum(not text for text, _ in rows),
             "without a label": sum(bool(text) and not label for text, label in rows),
             "duplicates": len(complete) - len(kept) - ties,
-            "with as many rows for one label as for another": ties,
+            "with tied labels": ties,
         },
         texts_with_two_labels=two_labels,
     )
 
 
 def _groups(words: Sequence[Sequence[str]], protocol: str) -> np.ndarray:
-    """Give each text the number of its group; int32 [texts]."""
+    """Return the group of each text; int32 [texts]."""
     if protocol == "random_rows":
         return np.arange(len(words), dtype=np.int32)
     return group_near_duplicates(words)
 
 
-def _apart(rows: _Usable, test: _Usable) -> tuple[_Usable, np.ndarray]:
-    """Drop the rows whose group also holds a test text.
+def _drop_test_near_duplicates(rows: _KeptRows, test: _KeptRows) -> tuple[_KeptRows, np.ndarray]:
+    """Drop the rows that are near-duplicates of a test text.
 
     Returns:
-        the rows that are left; the groups of these and of the test texts after them, int32.
+        the rows left; the groups of these and then of the test texts, int32 [rows + test rows].
 
     """
     groups = group_near_duplicates([*rows.words, *test.words])
     own, of_test = np.split(groups, [len(rows.texts)])
-    # Groups part "girl s" from "girls", which in one file would be the same text.
+    # Groups separate "girl s" from "girls", which within one file would be duplicates.
     keys = {text_key(words) for words in test.words}
-    twins = np.array([text_key(words) in keys for words in rows.words], bool)
-    apart = ~np.isin(own, np.concatenate([of_test, own[twins]]))
-    left = _Usable(
-        texts=list(compress(rows.texts, apart)),
-        names=list(compress(rows.names, apart)),
-        words=list(compress(rows.words, apart)),
-        dropped=rows.dropped | {"shared with the test file": int((~apart).sum())},
+    duplicates = np.array([text_key(words) in keys for words in rows.words], bool)
+    is_left = ~np.isin(own, np.concatenate([of_test, own[duplicates]]))
+    left = _KeptRows(
+        texts=list(compress(rows.texts, is_left)),
+        names=list(compress(rows.names, is_left)),
+        words=list(compress(rows.words, is_left)),
+        dropped=rows.dropped | {"shared with the test file": int((~is_left).sum())},
         texts_with_two_labels=rows.texts_with_two_labels,
     )
-    _, numbers = np.unique(np.concatenate([own[apart], of_test]), return_inverse=True)
+    _, numbers = np.unique(np.concatenate([own[is_left], of_test]), return_inverse=True)
     return left, numbers.astype(np.int32)
 
 
-def _classes(rows: _Usable, table: Table) -> tuple[str, ...]:
-    """Give the names of the classes, sorted."""
+def _classes(rows: _KeptRows, table: Table) -> tuple[str, ...]:
+    """Return the class names, sorted."""
     classes = tuple(sorted(set(rows.names)))
     if not classes:
         raise DataError(
-            f"of {table.source} no row is left to train on: each belongs together with a text of "
-            "data.test_source; name another file there"
+            f"{table.source} has no row left to train on: each is a near-duplicate of a text in "
+            "data.test_source; set that to another file"
         )
     if len(classes) < 2:
         raise DataError(
-            f"{table.source} holds one class only, {classes[0]!r}; a classifier needs two"
+            f"{table.source} has only one class, {classes[0]!r}; a classifier needs two or more"
         )
     return classes
 
 
 def _require_known(
-    test: _Usable, classes: tuple[str, ...], table: Table, test_table: Table
+    test: _KeptRows, classes: tuple[str, ...], table: Table, test_table: Table
 ) -> None:
-    """Refuse test rows of a class that cannot be learned."""
+    """Raise DataError if test rows have a class that no other row has."""
     unknown = sorted(set(test.names) - set(classes))
     if unknown:
+        kind = "class" if len(unknown) == 1 else "classes"
         raise DataError(
-            f"{test_table.source} has test rows of the class {unknown[0]!r}, and no row of "
-            f"{table.source} is left to learn it from; add some, or drop the class"
+            f"{test_table.source} has test rows of the {kind} {list_names(map(repr, unknown))}, "
+            f"but {table.source} has no row left to learn from; add rows, or drop the {kind}"
         )
 
 
-def _report(table: Table, rows: _Usable, dataset: Dataset) -> DataReport:
-    """Count what was kept of the source and why the rest was not."""
+def _report(table: Table, rows: _KeptRows, dataset: Dataset) -> DataReport:
+    """Count the rows kept and the rows dropped for each reason."""
     sizes = np.bincount(dataset.groups[: len(rows.texts)])
     return DataReport(
         source=table.source,
@@ -280,13 +330,14 @@ def _report(table: Table, rows: _Usable, dataset: Dataset) -> DataReport:
     )
 
 
-def _one_row_a_text(
+def _deduplicate(
     words: Sequence[Sequence[str]], labels: Sequence[str]
 ) -> tuple[dict[int, str], int, int]:
-    """Keep the first row of each normalised text, with the label that most of its rows have.
+    """Keep the first row of each normalised text, with its most frequent label.
 
     Returns:
-        kept rows and their labels; the number of texts with two labels; rows dropped in ties.
+        the label of each row kept; the number of texts with several labels; the number of rows
+        dropped because their labels are tied.
 
     """
     rows_of: dict[str, list[int]] = defaultdict(list)

@@ -1,7 +1,7 @@
-"""Which texts belong together and must never be parted by a split.
+"""Near-duplicates: texts that must not straddle a split.
 
-Texts belong together when they have the same normalised words, the same first 12 of them, or when
-one is the beginning of the other from 8 words on; and so on transitively.
+Two texts are near-duplicates if they have the same normalised words or the same first 12 of them,
+or if one has 8 words or more and is the beginning of the other. The relation is transitive.
 """
 
 import hashlib
@@ -17,17 +17,21 @@ from scipy.sparse.csgraph import connected_components
 OPENING_WORDS = 12
 SHORTEST_BEGINNING = 8
 
-# Letters, the marks that belong to them, numbers. Python's own \w takes vowel signs for no part of
-# a word.
+# Letters with their combining marks, and numbers. Python's \w does not match the vowel signs of
+# Indic scripts.
 _WORD = regex.compile(r"[\p{L}\p{M}\p{N}]+")
-# The same where there is nothing but ASCII, in lower case; four times as fast.
+# The same for lower-case ASCII, four times as fast.
 _ASCII_WORD = re.compile("[a-z0-9]+")
 
 
 def normalised_words(text: str) -> list[str]:
-    """Give the words of a text without case, punctuation or Unicode's other ways to write them.
+    """Return the words of a text in NFKC form, case-folded and without punctuation.
 
-    A text without any letter or digit is its own words, so that "❤" and "!" stay different.
+    A text without letters and digits is split at whitespace, so that "❤" and "!" stay different.
+
+    >>> normalised_words("Red-Shoe, 27″!")
+    ['red', 'shoe', '27']
+
     """
     plain = unicodedata.normalize("NFKC", text).casefold()
     words: list[str] = (_ASCII_WORD if plain.isascii() else _WORD).findall(plain)
@@ -35,10 +39,14 @@ def normalised_words(text: str) -> list[str]:
 
 
 def text_key(words: Sequence[str]) -> str:
-    """Give what texts that are the same have in common.
+    """Return the key by which duplicates are found: the normalised words, joined without spaces.
 
-    Words are joined without spaces, since "girl s" and "girls" are one text from two exports; two
-    numbers are kept apart, since "1 2 pack" is not "12 pack".
+    Without spaces, "girl s" and "girls" from two exports are the same text. A space is kept between
+    two digits: "1 2 pack" is not "12 pack".
+
+    >>> text_key(["girl", "s", "12", "pack"]), text_key(["1", "2", "pack"])
+    ('girls12pack', '1 2pack')
+
     """
     parts: list[str] = []
     after_digit = False
@@ -51,13 +59,17 @@ def text_key(words: Sequence[str]) -> str:
 
 
 def group_keys(texts: Sequence[str]) -> np.ndarray:
-    """Give each text a number by which its group is known in other data sets.
+    """Return a key for each text, by which near-duplicates are found in another data set.
 
-    The first 8 normalised words: all that belongs together has them in common, so texts with
-    different keys never do. Some that share a key would not belong together.
+    The key is a hash of the first 8 normalised words. Near-duplicates share it; texts that share it
+    need not be near-duplicates.
 
     Returns:
         uint64 [texts].
+
+    >>> keys = group_keys(["Red shoe", "red shoe!", "Blue hat"])
+    >>> bool(keys[0] == keys[1]), bool(keys[0] == keys[2])
+    (True, False)
 
     """
     openings = (" ".join(normalised_words(text)[:SHORTEST_BEGINNING]) for text in texts)
@@ -66,15 +78,20 @@ def group_keys(texts: Sequence[str]) -> np.ndarray:
 
 
 def group_near_duplicates(texts: Sequence[Sequence[str]]) -> np.ndarray:
-    """Give each text a number that it shares with those it belongs together with.
+    """Return the near-duplicate group of each text.
 
-    Takes each text as its normalised words. Two texts belong together when they are the same, have
-    the same first 12 words, or one is the beginning of the other from 8 words on; transitively. Of
-    two texts of 12 words or more the last case is part of the one before, so only texts of 8 to 11
-    words are looked up as beginnings: the work grows with the number of texts, not with its square.
+    For two texts of 12 words or more, "one is the beginning of the other" implies "the same first
+    12 words". Only texts of 8 to 11 words are therefore looked up as beginnings, and the time is
+    linear in the number of texts.
+
+    Args:
+        texts: the normalised words of each text.
 
     Returns:
         int32 [texts], numbered from 0 in the order in which groups appear.
+
+    >>> group_near_duplicates([["red", "shoe"], ["blue", "hat"], ["red", "shoe"]]).tolist()
+    [0, 1, 0]
 
     """
     owner: dict[str, int] = {}
@@ -83,7 +100,7 @@ def group_near_duplicates(texts: Sequence[Sequence[str]]) -> np.ndarray:
         edges.append((row, owner.setdefault(" ".join(words[:OPENING_WORDS]), row)))
     for row, words in enumerate(texts):
         for count in range(SHORTEST_BEGINNING, min(len(words), OPENING_WORDS)):
-            # Under 12 words, what is found is a whole text.
+            # A key of fewer than 12 words is a whole text.
             beginning = owner.get(" ".join(words[:count]))
             if beginning is not None:
                 edges.append((row, beginning))

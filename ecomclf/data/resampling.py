@@ -1,31 +1,37 @@
-"""Up- and downsampling: so many rows of a class, some of them several times."""
+"""Oversampling and undersampling of classes to given numbers of rows."""
 
 from collections.abc import Mapping
 
 import numpy as np
 
+from ecomclf.data.class_names import list_names
 from ecomclf.errors import ConfigError
 
 
 def resample_rows(
     labels: np.ndarray, classes: tuple[str, ...], wanted: Mapping[str, int], seed: int
 ) -> np.ndarray:
-    """Draw rows so that classes have the numbers of rows wanted; others stay as they are.
+    """Draw rows so that each class in `wanted` has the given number of rows.
 
-    Of a class with more rows, so many are drawn without repeats; of one with fewer, all its rows
-    stand and the rest are drawn from them again.
+    A class with more rows is undersampled without replacement. A class with fewer keeps all its
+    rows, and the missing ones are drawn from them with replacement. Other classes keep their rows.
 
     Args:
         labels: int32 [rows], indices into `classes`.
-        classes: names.
-        wanted: rows a class, by its name.
-        seed: of the draw.
+        classes: class names.
+        wanted: number of rows by class name.
+        seed: random seed.
 
     Returns:
-        int64 [drawn rows], indices into `labels`, in rising order.
+        int64 [drawn rows], indices into `labels`, ascending.
 
     Raises:
-        ConfigError: a name is no class.
+        ConfigError: a name in `wanted` is not a class.
+
+    >>> labels = np.array([0, 0, 0, 1], np.int32)
+    >>> rows = resample_rows(labels, ("Books", "Toys"), {"Books": 2, "Toys": 3}, seed=0)
+    >>> labels[rows].tolist()
+    [0, 0, 1, 1, 1]
 
     """
     require_classes(classes, wanted)
@@ -41,15 +47,15 @@ def resample_rows(
 
 
 def require_classes(classes: tuple[str, ...], wanted: Mapping[str, int]) -> None:
-    """Refuse counts for what is no class.
+    """Check that every name in `wanted` is a class.
 
     Raises:
-        ConfigError: a name is no class.
+        ConfigError: a name is not a class.
 
     """
     unknown = [name for name in wanted if name not in classes]
     if unknown:
         raise ConfigError(
             f"resample names the class {unknown[0]!r}, which the data does not have; it has "
-            f"{', '.join(classes)}"
+            f"{list_names(classes)}"
         )

@@ -1,4 +1,4 @@
-"""The embedded catalogue: product texts from a seeded generator, so that nothing is downloaded."""
+"""The built-in sample: a product catalogue from a seeded generator, without a download."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LEAST_ROWS = 100
 REPEATED_SHARE = 0.05
 RELABELLED_SHARE_OF_REPEATS = 0.1
 WRONG_LABEL_SHARE = 0.02
-# Which of title and description a row has, and how often out of a hundred.
+# Whether a row has a title and a description, with weights in percent.
 TEXTS_PRESENT = ((True, True), (True, False), (False, True), (False, False))
 TEXTS_PRESENT_WEIGHTS = (79, 12, 8, 1)
 SENTENCE_COUNTS = (1, 1, 1, 2, 2, 3)
@@ -32,7 +32,7 @@ class Product(NamedTuple):
 
 
 class Category(NamedTuple):
-    """What a category is called and the words that its products and their companions go by."""
+    """A category: nouns for its products, nouns for what goes with them, and phrases with both."""
 
     name: str
     weight: int
@@ -45,8 +45,8 @@ def split_at_commas(words: str) -> tuple[str, ...]:
     return tuple(words.split(","))
 
 
-# "with", "for", "plus", "fits", "suits" and "including" stand next to either noun in both lists, so
-# that neither a word nor two neighbours give the category away, only what the phrase is about.
+# In both lists "with", "for", "plus", "fits", "suits" and "including" occur next to either noun, so
+# that neither single words nor bigrams reveal the category, only the structure of the phrase.
 DEVICE_PHRASES = (
     "{head} with {other} for {occasion}",
     "{head} for {occasion} with {other} and {part}",
@@ -125,7 +125,7 @@ SLOT_WORDS = {
 }
 SYLLABLES = split_at_commas("va,lo,mi,ren,tor,ka,zu,bel,no,dri,pha,su,lex,or,quin,ta")
 MODEL_SERIES = split_at_commas("B-,D,G ,K-,M,P ,R-,S,T ,X-")
-NOUN_DRESSES = (
+NOUN_TEMPLATES = (
     "{brand} {model} {noun} {colour}",
     "{brand} {noun} {model}",
     "{adjective} {colour} {noun} {model} by {brand}",
@@ -139,16 +139,27 @@ SLOT = re.compile(r"\{(\w+)\}")
 
 
 def generate(rows: int = 6000, seed: int = 0) -> pd.DataFrame:
-    """Return a catalogue of ``rows`` products, the same one for the same ``rows`` and ``seed``.
+    """Return a catalogue of products, the same for the same `rows` and `seed`.
 
-    The columns ``title``, ``description`` and ``category`` hold strings, ``""`` where a text is
-    missing; the index runs from 0. In a third of the rows only the order of the words tells a
-    device from what goes with it ("phone with case", "case for phone").
+    The columns `title`, `description` and `category` hold strings, "" where a text is missing; the
+    index runs from 0. In a third of the rows only the word order distinguishes a device from its
+    accessory ("phone with case", "case for phone").
 
-    Deliberately dirty: 2 % of the labels are wrong; 5 % of the rows repeat another one, exactly or
-    but for case and punctuation, and a tenth of these carry a different label; 1 % have no text at
-    all, 12 % only a title and 8 % only a description; 5 % of the titles are in upper case, and
-    some descriptions hold a link.
+    The data is noisy on purpose: 2 % of the labels are wrong; 5 % of the rows duplicate another
+    row, exactly or except for case and punctuation, and a tenth of these have a different label;
+    1 % have no text, 12 % only a title and 8 % only a description; 5 % of the titles are in upper
+    case, and some descriptions contain a link.
+
+    Args:
+        rows: number of rows, at least 100.
+        seed: random seed.
+
+    Raises:
+        ValueError: `rows` is less than 100.
+
+    >>> generate(rows=100).columns.tolist()
+    ['title', 'description', 'category']
+
     """
     if rows < LEAST_ROWS:
         raise ValueError(f"sample rows must be at least {LEAST_ROWS} but got {rows}")
@@ -213,8 +224,8 @@ def fill_the_slots(chance: Random, text: str, names: dict[str, str]) -> str:
     def find_words_for(slot: re.Match[str]) -> str:
         match slot[1]:
             case "head" | "other" as noun:
-                dressed = chance.choice(NOUN_DRESSES).replace("{noun}", names[noun])
-                return fill_the_slots(chance, dressed, names)
+                filled = chance.choice(NOUN_TEMPLATES).replace("{noun}", names[noun])
+                return fill_the_slots(chance, filled, names)
             case "brand":
                 return names["brand"]
             case "number":

@@ -1,4 +1,4 @@
-"""Three sides that share no text, unless asked for: training, validation and test rows."""
+"""Leak-free split of a data set into training, validation and test rows."""
 
 import itertools
 from collections.abc import Mapping, Sequence
@@ -7,19 +7,20 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ecomclf.config.schema import DataConfig
+from ecomclf.data.class_names import list_names
 from ecomclf.data.dataset import Dataset
 from ecomclf.data.near_duplicates import normalised_words, text_key
 from ecomclf.data.resampling import resample_rows
 from ecomclf.errors import DataError, JobError
 
-# The number of the side that comes last.
+# Subsets by number: 0 is training, 1 validation.
 _TEST = 2
 _MOST_NAMED = 10
 
 
 @dataclass(frozen=True)
 class Subset:
-    """One side of a split: `texts` [rows], `labels` int32 [rows], `groups` int32 [rows]."""
+    """Rows of a split: `texts` [rows], `labels` int32 [rows], `groups` int32 [rows]."""
 
     texts: tuple[str, ...]
     labels: np.ndarray
@@ -30,7 +31,13 @@ class Subset:
 
 
 def draw_subset(rows: Subset, most: int) -> Subset:
-    """Give some rows drawn at random, always the same ones; all where there are no more."""
+    """Return at most `most` rows, drawn at random with a fixed seed; their order is kept.
+
+    >>> rows = Subset(("a", "b", "c"), np.zeros(3, np.int32), np.arange(3, dtype=np.int32))
+    >>> len(draw_subset(rows, most=2)), draw_subset(rows, most=3) is rows
+    (2, True)
+
+    """
     if len(rows) <= most:
         return rows
     drawn = np.sort(np.random.default_rng(0).choice(len(rows), most, replace=False))
@@ -39,11 +46,21 @@ def draw_subset(rows: Subset, most: int) -> Subset:
 
 @dataclass(frozen=True)
 class Split:
-    """A data set in three sides.
+    """A data set split into training, validation and test rows.
 
-    `protocol` is `groups`, where the sides share no group, or `random_rows`, where copies of a text
-    may stand on two sides. With `has_test_file` the test rows were not drawn but given, and may
-    lack a class.
+    Attributes:
+        train: the training rows.
+        validation: the validation rows.
+        test: the test rows.
+        classes: class names, sorted; `labels` are indices into them.
+        fingerprint: fingerprint of the data set.
+        text_columns: names of the columns the texts come from; empty without a header.
+        protocol: with `groups` no near-duplicates straddle the split; with `random_rows`
+            duplicates of a text may.
+        fill_missing: the word that replaced missing texts; "" if those were dropped.
+        has_test_file: whether the test rows come from a file of their own; they may lack a class
+            then.
+
     """
 
     train: Subset
@@ -58,16 +75,27 @@ class Split:
 
 
 def split_dataset(dataset: Dataset, config: DataConfig) -> Split:
-    """Part a data set in three, groups whole, every class on every side in like shares.
+    """Split a data set into three subsets, stratified by class, without dividing a group.
 
-    Class by class, the groups go in a seeded random order, larger ones first, each to the side
-    that lacks most rows. A group counts for the class that most of its rows have. Where there is a
-    test file, its rows are the third side, and the others are parted in two. Rows dealt at random
-    may be resampled first.
+    Class by class, the groups are shuffled with the seed and sorted by size, largest first; each
+    goes to the subset that lacks most rows of the class. A group counts for the class of most of
+    its rows. If the data set has test rows of its own, only the others are split, in two. With
+    `random_rows`, rows may be resampled first.
+
+    Args:
+        dataset: the rows.
+        config: `validation_size`, `test_size`, `split_seed` and `resample`.
 
     Raises:
-        ConfigError: `resample` names what is no class.
-        DataError: a class has too few groups for the sides.
+        ConfigError: `resample` names a class that the data does not have.
+        DataError: a class has too few groups to be in every subset.
+
+    >>> rows = np.arange(40, dtype=np.int32)
+    >>> texts = tuple(f"text {row}" for row in rows)
+    >>> dataset = Dataset(texts, rows % 2, ("Books", "Toys"), rows, fingerprint="")
+    >>> split = split_dataset(dataset, DataConfig(validation_size=0.2, test_size=0.3))
+    >>> len(split.train), len(split.validation), len(split.test)
+    (20, 8, 12)
 
     """
     if config.resample:
@@ -76,14 +104,14 @@ def split_dataset(dataset: Dataset, config: DataConfig) -> Split:
     groups = dataset.groups[:drawn]
     of_classes = _groups_of_classes(groups, dataset.labels[:drawn], len(dataset.classes))
     shares = _shares(config, has_test_file=dataset.test_rows > 0)
-    _require_groups(dataset, of_classes, sides=len(shares))
+    _require_groups(dataset, of_classes, subsets=len(shares))
     generator = np.random.default_rng(config.split_seed)
-    side = np.full(len(dataset.texts), _TEST, np.int8)
-    side[:drawn] = _assign_sides(groups, of_classes, shares, generator)
+    subset = np.full(len(dataset.texts), _TEST, np.int8)
+    subset[:drawn] = _assign_subsets(groups, of_classes, shares, generator)
     train, validation, test = (
-        _rows(dataset, np.flatnonzero(side == number)) for number in range(_TEST + 1)
+        _rows(dataset, np.flatnonzero(subset == number)) for number in range(_TEST + 1)
     )
-    parted = Split(
+    split = Split(
         train=train,
         validation=validation,
         test=test,
@@ -94,12 +122,12 @@ def split_dataset(dataset: Dataset, config: DataConfig) -> Split:
         fill_missing=dataset.fill_missing,
         has_test_file=dataset.test_rows > 0,
     )
-    check_split(parted)
-    return parted
+    check_split(split)
+    return split
 
 
 def _resampled(dataset: Dataset, config: DataConfig) -> Dataset:
-    """Draw rows of each class, copies among them, each in a group of its own."""
+    """Resample the rows of each class; every drawn row is a group of its own."""
     rows = resample_rows(dataset.labels, dataset.classes, config.resample, config.split_seed)
     return replace(
         dataset,
@@ -109,79 +137,77 @@ def _resampled(dataset: Dataset, config: DataConfig) -> Dataset:
     )
 
 
-def check_split(parted: Split) -> None:
-    """Refuse a split in which two sides share a group or a side lacks a class.
+def check_split(split: Split) -> None:
+    """Check that a split is leak-free and that every subset has every class.
 
-    By the protocol `groups` no text is on two sides either, whatever the groups say.
+    No two subsets share a group or, with the protocol `groups`, a text.
 
     Raises:
-        JobError: what the figures say would not be honest.
+        JobError: the split is not leak-free, or a subset lacks a class.
 
     """
-    sides = {"train": parted.train, "validation": parted.validation, "test": parted.test}
-    for name, rows in sides.items():
-        missing = sorted(set(range(len(parted.classes))) - set(rows.labels.tolist()))
-        if missing and not (name == "test" and parted.has_test_file):
-            raise JobError(f"the {name} rows hold no row of class {parted.classes[missing[0]]!r}")
-    for name, other in itertools.combinations(sides, 2):
-        groups = np.intersect1d(sides[name].groups, sides[other].groups)
-        if len(groups):
-            raise _not_honest(f"text group {groups[0]}", name, other)
-    if parted.protocol == "groups":
-        _check_texts(sides)
+    subsets = {"training": split.train, "validation": split.validation, "test": split.test}
+    for name, rows in subsets.items():
+        missing = sorted(set(range(len(split.classes))) - set(rows.labels.tolist()))
+        if missing and not (name == "test" and split.has_test_file):
+            raise JobError(f"the {name} rows have no row of class {split.classes[missing[0]]!r}")
+    for name, other in itertools.combinations(subsets, 2):
+        shared = np.intersect1d(subsets[name].groups, subsets[other].groups)
+        if len(shared):
+            raise _leak(f"near-duplicate group {shared[0]}", name, other)
+    if split.protocol == "groups":
+        _check_texts(subsets)
 
 
-def _check_texts(sides: Mapping[str, Subset]) -> None:
-    """Refuse a text that stands on two sides."""
+def _check_texts(subsets: Mapping[str, Subset]) -> None:
+    """Raise JobError if a text is in two subsets."""
     owner: dict[str, str] = {}
-    for name, rows in sides.items():
+    for name, rows in subsets.items():
         for text in set(rows.texts) & owner.keys():
-            raise _not_honest(f"the text {text[:60]!r}", owner[text], name)
+            raise _leak(f"the text {text[:60]!r}", owner[text], name)
         owner |= dict.fromkeys(rows.texts, name)
 
 
-def shared_test_texts(parted: Split) -> int:
-    """Count the test rows whose text stands in training too, case, punctuation and spaces aside."""
-    known = {text_key(normalised_words(text)) for text in parted.train.texts}
-    return sum(text_key(normalised_words(text)) in known for text in parted.test.texts)
+def shared_test_texts(split: Split) -> int:
+    """Return how many test rows have a duplicate in training, ignoring case and punctuation."""
+    known = {text_key(normalised_words(text)) for text in split.train.texts}
+    return sum(text_key(normalised_words(text)) in known for text in split.test.texts)
 
 
-def _not_honest(what: str, side: str, other: str) -> JobError:
+def _leak(what: str, subset: str, other: str) -> JobError:
     return JobError(
-        f"{what} is on two sides of the split, {side} and {other}; nothing is trained on it: its "
-        "figures would not be honest"
+        f"{what} is in the {subset} and the {other} rows: the split is not leak-free; no model was "
+        "trained"
     )
 
 
 def _shares(config: DataConfig, *, has_test_file: bool) -> np.ndarray:
-    """Give the share of each side that is drawn; float64 [sides]."""
+    """Return the fraction of rows for each subset to be drawn; float64 [subsets]."""
     if has_test_file:
         return np.array([1 - config.validation_size, config.validation_size])
     return np.array([1 - config.validation_size - config.test_size,
                      config.validation_size, config.test_size])  # fmt: skip
 
 
-def _require_groups(dataset: Dataset, of_classes: Sequence[np.ndarray], *, sides: int) -> None:
-    """Refuse classes that cannot be on every side."""
-    drawn = "training, validation and test" if sides == 3 else "training and validation"
-    counted = "rows" if dataset.protocol == "random_rows" else "groups of like texts"
+def _require_groups(dataset: Dataset, of_classes: Sequence[np.ndarray], *, subsets: int) -> None:
+    """Raise DataError if classes have fewer groups than there are subsets."""
+    drawn = "training, validation and test" if subsets == 3 else "training and validation"
+    unit = "rows" if dataset.protocol == "random_rows" else "near-duplicate groups"
     few = [
         f"{name!r} ({len(groups)})"
         for name, groups in zip(dataset.classes, of_classes, strict=True)
-        if len(groups) < sides
+        if len(groups) < subsets
     ]
     if few:
         kind = "class" if len(few) == 1 else "classes"
-        more = f" and {len(few) - _MOST_NAMED:,} more" if len(few) > _MOST_NAMED else ""
-        named = f"the {kind} {', '.join(few[:_MOST_NAMED])}{more}"
         raise DataError(
-            f"too few rows of {named} to split into {drawn} rows: needed {sides} {counted}; add "
-            f"rows or drop the {kind}"
+            f"too few rows of the {kind} {list_names(few, _MOST_NAMED)} to split into {drawn} rows:"
+            f" a class needs at least {subsets} {unit}; add rows or drop the {kind}"
         )
 
 
 def _groups_of_classes(groups: np.ndarray, labels: np.ndarray, classes: int) -> list[np.ndarray]:
-    """Give for each class the groups in which it has most rows; int64 [groups of the class]."""
+    """Return for each class the groups in which it has most rows; int64 [groups of the class]."""
     pairs, counts = np.unique(groups.astype(np.int64) * classes + labels, return_counts=True)
     group, label = np.divmod(pairs, classes)
     by_rows = np.lexsort((label, -counts, group))
@@ -190,15 +216,15 @@ def _groups_of_classes(groups: np.ndarray, labels: np.ndarray, classes: int) -> 
     return [present[majority == each] for each in range(classes)]
 
 
-def _assign_sides(
+def _assign_subsets(
     groups: np.ndarray,
     of_classes: Sequence[np.ndarray],
     shares: np.ndarray,
     generator: np.random.Generator,
 ) -> np.ndarray:
-    """Give the number of its side for each row; int8 [rows]."""
+    """Return the number of the subset of each row; int8 [rows]."""
     sizes = np.bincount(groups)
-    side_of_group = np.zeros(len(sizes), np.int8)
+    subset_of_group = np.zeros(len(sizes), np.int8)
     every = list(range(len(shares)))
     for of_class in of_classes:
         shuffled = generator.permutation(of_class)
@@ -207,14 +233,14 @@ def _assign_sides(
         empty = set(every)
         for position, group in enumerate(largest_first):
             left = len(largest_first) - position
-            # The last groups go to the sides that would otherwise have none of this class.
+            # The last groups go to the subsets that would otherwise have no row of this class.
             candidates = sorted(empty) if left <= len(empty) else every
-            side = max(candidates, key=lambda number: lacking[number])
-            side_of_group[group] = side
-            lacking[side] -= sizes[group]
-            empty.discard(side)
-    sides: np.ndarray = side_of_group[groups]
-    return sides
+            subset = max(candidates, key=lambda number: lacking[number])
+            subset_of_group[group] = subset
+            lacking[subset] -= sizes[group]
+            empty.discard(subset)
+    subsets: np.ndarray = subset_of_group[groups]
+    return subsets
 
 
 def _rows(dataset: Dataset, rows: np.ndarray) -> Subset:

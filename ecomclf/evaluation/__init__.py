@@ -1,1 +1,1 @@
-"""Labels and probabilities → metrics, intervals, tables and figures."""
+"""Metrics of predictions, their confidence intervals, tables of errors, and figures."""

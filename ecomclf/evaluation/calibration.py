@@ -1,4 +1,4 @@
-"""Confidence that means something: temperature, calibration error, threshold for a precision."""
+"""Calibration: temperature scaling, calibration error, and a threshold that reaches a precision."""
 
 from dataclasses import dataclass
 
@@ -7,28 +7,41 @@ from scipy.special import softmax
 
 from ecomclf.evaluation.report import SMALLEST_PROBABILITY, cross_entropy
 
-# A threshold above every confidence.
+# Threshold that no confidence reaches: every prediction needs review.
 OUT_OF_REACH = 2.0
 
 _BINS = 15
-# Temperatures outside are those of a model that knows nothing, or of a handful of rows.
-_LOG_TEMPERATURE = (-5.0, 5.0)
+# Bounds of the search. Temperatures outside of them only fit a useless model or a handful of rows.
+_LOG_TEMPERATURE_BOUNDS = (-5.0, 5.0)
 
 
 def with_temperature(probabilities: np.ndarray, temperature: float) -> np.ndarray:
-    """Soften (above 1) or sharpen class probabilities; float [rows, classes] both."""
+    """Return class probabilities softened (temperature above 1) or sharpened (below 1).
+
+    Args:
+        probabilities: float [rows, classes].
+        temperature: divides the logits.
+
+    Returns:
+        float64 [rows, classes].
+
+    Example:
+        >>> with_temperature(np.array([[0.8, 0.2]]), 2.0).round(3).tolist()
+        [[0.667, 0.333]]
+
+    """
     logits = np.log(np.maximum(probabilities.astype(np.float64), SMALLEST_PROBABILITY))
     return np.asarray(softmax(logits / temperature, axis=1))
 
 
 def fit_temperature(labels: np.ndarray, probabilities: np.ndarray) -> float:
-    """Find the temperature of least cross-entropy (Guo et al., 2017, arXiv:1706.04599).
+    """Return the temperature of least cross-entropy (Guo et al., 2017, arXiv:1706.04599).
 
-    Where every row is right there is none: the lower, the better. Such rows say nothing of how sure
-    to be, and it is 1.
+    If all rows are classified correctly, it is 1: any lower temperature would reduce the loss, so
+    such rows do not determine how confident to be.
 
     Args:
-        labels: int32 [rows], of validation rows.
+        labels: int [rows], of validation rows.
         probabilities: float [rows, classes].
 
     """
@@ -38,7 +51,7 @@ def fit_temperature(labels: np.ndarray, probabilities: np.ndarray) -> float:
         return 1.0
     found = minimize_scalar(
         lambda log: cross_entropy(labels, with_temperature(probabilities, np.exp(log))),
-        bounds=_LOG_TEMPERATURE,
+        bounds=_LOG_TEMPERATURE_BOUNDS,
         method="bounded",
     )
     return float(np.exp(found.x))
@@ -46,7 +59,7 @@ def fit_temperature(labels: np.ndarray, probabilities: np.ndarray) -> float:
 
 @dataclass(frozen=True)
 class Bin:
-    """Rows of like confidence: how many, their mean confidence, the share that is right."""
+    """Rows of similar confidence: their number, mean confidence, and accuracy."""
 
     rows: int
     confidence: float
@@ -54,48 +67,81 @@ class Bin:
 
 
 def reliability(labels: np.ndarray, probabilities: np.ndarray) -> tuple[Bin, ...]:
-    """Group rows by confidence in 15 bins of equal width; empty bins are left out."""
+    """Group rows by confidence into 15 bins of equal width; empty bins are left out.
+
+    Args:
+        labels: int [rows].
+        probabilities: float [rows, classes].
+
+    Example:
+        >>> probabilities = np.array([[0.9, 0.1], [0.9, 0.1], [0.4, 0.6]])
+        >>> reliability(np.array([0, 1, 1]), probabilities)
+        (Bin(rows=1, confidence=0.6, accuracy=1.0), Bin(rows=2, confidence=0.9, accuracy=0.5))
+
+    """
     confidence = probabilities.max(axis=1)
-    right = probabilities.argmax(axis=1) == labels
-    at = np.minimum((confidence * _BINS).astype(int), _BINS - 1)
+    correct = probabilities.argmax(axis=1) == labels
+    bin_of = np.minimum((confidence * _BINS).astype(int), _BINS - 1)
     return tuple(
-        Bin(int(here.sum()), float(confidence[here].mean()), float(right[here].mean()))
-        for here in (at == number for number in range(_BINS))
-        if here.any()
+        Bin(int(inside.sum()), float(confidence[inside].mean()), float(correct[inside].mean()))
+        for inside in (bin_of == number for number in range(_BINS))
+        if inside.any()
     )
 
 
 def expected_calibration_error(bins: tuple[Bin, ...]) -> float:
-    """Give the mean distance of confidence and accuracy, bins weighted by their rows."""
+    """Return the mean distance between confidence and accuracy, bins weighted by their rows.
+
+    Example:
+        >>> round(expected_calibration_error((Bin(30, 0.9, 0.8), Bin(10, 0.6, 0.6))), 3)
+        0.075
+
+    """
     rows = sum(each.rows for each in bins)
     return sum(each.rows * abs(each.confidence - each.accuracy) for each in bins) / rows
 
 
 def threshold_for(labels: np.ndarray, probabilities: np.ndarray, precision: float) -> float:
-    """Find the least confidence from which on predictions are right so often.
+    """Return the lowest confidence threshold at which predictions reach a precision.
 
-    Where there is none, it is `OUT_OF_REACH`, since confidences may be 1 and still be wrong.
+    If there is none, it is `OUT_OF_REACH`; 1 would not do, since a confidence of exactly 1 may
+    still be wrong.
 
     Args:
-        labels: int32 [rows], of validation rows.
+        labels: int [rows], of validation rows.
         probabilities: float [rows, classes].
-        precision: share of right answers among those at or above the threshold.
+        precision: required fraction of correct predictions among those at or above the threshold.
+
+    Example:
+        >>> probabilities = np.array([[0.9, 0.1], [0.8, 0.2], [0.7, 0.3]])
+        >>> threshold_for(np.array([0, 0, 1]), probabilities, precision=0.9)
+        0.8
 
     """
     confidence = probabilities.max(axis=1)
-    right = probabilities.argmax(axis=1) == labels
+    correct = probabilities.argmax(axis=1) == labels
     order = np.argsort(-confidence, kind="stable")
-    reached = np.cumsum(right[order]) / np.arange(1, len(order) + 1) >= precision
-    # Rows of equal confidence pass together, so only the last of them can be the end.
-    ends = np.append(np.diff(confidence[order]) != 0, True)
-    good = np.flatnonzero(reached & ends)
-    return float(confidence[order[good[-1]]]) if len(good) else OUT_OF_REACH
+    reached = np.cumsum(correct[order]) / np.arange(1, len(order) + 1) >= precision
+    # Rows of equal confidence pass together, so only the last of them can set the threshold.
+    is_last = np.append(np.diff(confidence[order]) != 0, True)
+    candidates = np.flatnonzero(reached & is_last)
+    return float(confidence[order[candidates[-1]]]) if len(candidates) else OUT_OF_REACH
 
 
 def coverage(
     labels: np.ndarray, probabilities: np.ndarray, threshold: float
 ) -> tuple[float, float | None]:
-    """Give the share of rows at or above a threshold, and how many of these are right."""
-    sure = probabilities.max(axis=1) >= threshold
-    right = probabilities.argmax(axis=1) == labels
-    return float(sure.mean()), float(right[sure].mean()) if sure.any() else None
+    """Return the fraction of rows at or above a confidence threshold, and their accuracy.
+
+    Args:
+        labels: int [rows].
+        probabilities: float [rows, classes].
+        threshold: lowest confidence that passes.
+
+    Returns:
+        The fraction, and the accuracy of the rows that pass, None if there are none.
+
+    """
+    passes = probabilities.max(axis=1) >= threshold
+    correct = probabilities.argmax(axis=1) == labels
+    return float(passes.mean()), float(correct[passes].mean()) if passes.any() else None

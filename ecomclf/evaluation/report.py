@@ -1,13 +1,17 @@
-"""Labels and probabilities → `Report`."""
+"""Metrics of predicted labels or probabilities: `Report`."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
-# Figures of a `Report` that labels alone decide.
+# Metrics of a `Report` that predicted labels determine, without probabilities.
 SCORES = ("accuracy", "f1_macro", "f1_weighted")
-# The smallest float32 above 0 keeps a certain mistake finite.
+# What they are called in messages.
+SCORE_NAMES = {"accuracy": "accuracy", "f1_macro": "macro F1", "f1_weighted": "weighted F1"}
+# Probabilities are clipped here, so that the loss of a certain mistake stays finite: the smallest
+# normal float32 above 0.
 SMALLEST_PROBABILITY = float(np.finfo(np.float32).tiny)
 
 
@@ -23,13 +27,30 @@ class ClassMetrics:
 
 @dataclass(frozen=True)
 class Report:
-    """How good predictions are on one side of a split.
+    """Metrics of predictions on one subset of a split; `evaluate` computes them.
 
-    `loss` is the mean cross-entropy in nats, None where there are no probabilities.
-    `mean_absolute_error` is in the unit of the classes where all of them are numbers, as stars are,
-    else None. `f1_macro` is
-    the mean of the F1 of the classes that are true or predicted somewhere, `f1_weighted` the mean
-    weighted by rows. `confusion` counts rows, [true class][predicted class].
+    Attributes:
+        rows: number of rows.
+        loss: mean cross-entropy in nats, or None if there are no probabilities.
+        accuracy: fraction of rows that are classified correctly.
+        f1_macro: unweighted mean F1 of the classes that occur among true or predicted labels.
+        f1_weighted: mean F1, weighted by the number of rows of each class.
+        mean_absolute_error: mean distance between true and predicted class if all class names are
+            numbers, such as stars; else None.
+        classes: metrics of each class by name.
+        confusion: numbers of rows, `confusion[true][predicted]`.
+
+    Example:
+        >>> labels = np.array([0, 0, 1, 1])
+        >>> probabilities = np.array([[0.9, 0.1], [0.6, 0.4], [0.2, 0.8], [0.7, 0.3]])
+        >>> report = evaluate(labels, probabilities, ("hats", "shoes"))
+        >>> report.accuracy, report.confusion
+        (0.75, ((2, 0), (1, 1)))
+        >>> report.classes["hats"].recall
+        1.0
+        >>> report.summary("test")
+        'test accuracy 0.7500, macro F1 0.7333, weighted F1 0.7333'
+
     """
 
     rows: int
@@ -42,13 +63,13 @@ class Report:
     confusion: tuple[tuple[int, ...], ...]
 
     def metrics(self, prefix: str) -> dict[str, float]:
-        """Give the figures under their logged names, such as `test_f1_macro`."""
+        """Return the overall metrics by the names that runs log, such as `test_f1_macro`."""
         names = ("loss", *SCORES, "mean_absolute_error")
-        figures = {name: getattr(self, name) for name in names}
-        return {f"{prefix}_{name}": value for name, value in figures.items() if value is not None}
+        values = {name: getattr(self, name) for name in names}
+        return {f"{prefix}_{name}": value for name, value in values.items() if value is not None}
 
     def summary(self, side: str) -> str:
-        """Say the figures of a side in one line."""
+        """Return the metrics in one line that starts with the name of the subset."""
         error = self.mean_absolute_error
         return (
             f"{side} accuracy {self.accuracy:.4f}, macro F1 {self.f1_macro:.4f}, "
@@ -57,12 +78,12 @@ class Report:
         )
 
     def as_text(self) -> str:
-        """Give the classification report that scikit-learn prints, from the same figures."""
+        """Return a table of all metrics, like scikit-learn's `classification_report`."""
         width = max(len("weighted F1"), *map(len, self.classes))
         lines = [f"{'':{width}}  precision  recall      F1    rows"]
         for name, each in self.classes.items():
-            figures = f"{each.precision:9.4f}  {each.recall:6.4f}  {each.f1:6.4f}  {each.support:6}"
-            lines.append(f"{name:{width}}  {figures}")
+            values = f"{each.precision:9.4f}  {each.recall:6.4f}  {each.f1:6.4f}  {each.support:6}"
+            lines.append(f"{name:{width}}  {values}")
         for name, value in (
             ("accuracy", self.accuracy),
             ("macro F1", self.f1_macro),
@@ -72,17 +93,30 @@ class Report:
         return "\n".join(lines) + "\n"
 
     def to_dict(self) -> dict[str, Any]:
-        """Give plain values for JSON."""
+        """Return the fields as plain values that can be written as JSON."""
         return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """Return the report that `to_dict` was called on, also after a round trip through JSON."""
+        classes = {name: ClassMetrics(**each) for name, each in values["classes"].items()}
+        confusion = tuple(tuple(row) for row in values["confusion"])
+        return cls(**{**values, "classes": classes, "confusion": confusion})
 
 
 def evaluate(labels: np.ndarray, probabilities: np.ndarray, classes: tuple[str, ...]) -> Report:
-    """Compare true labels with class probabilities.
+    """Compare true labels with class probabilities; the most probable class is the prediction.
 
     Args:
-        labels: int32 [rows], indices into `classes`.
-        probabilities: float32 [rows, classes].
-        classes: names, for the report.
+        labels: int [rows], indices into `classes`.
+        probabilities: float [rows, classes].
+        classes: class names.
+
+    Example:
+        >>> probabilities = np.array([[0.75, 0.25], [0.5, 0.5]])
+        >>> report = evaluate(np.array([0, 0]), probabilities, ("hats", "shoes"))
+        >>> round(report.loss, 4)
+        0.4904
 
     """
     loss = cross_entropy(labels, probabilities)
@@ -90,7 +124,7 @@ def evaluate(labels: np.ndarray, probabilities: np.ndarray, classes: tuple[str, 
 
 
 def cross_entropy(labels: np.ndarray, probabilities: np.ndarray) -> float:
-    """Give the mean of -log of the true class's probability, in nats."""
+    """Return the mean negative log probability of the true class, in nats."""
     chosen = probabilities[np.arange(len(labels)), labels].astype(np.float64)
     return float(-np.log(np.maximum(chosen, SMALLEST_PROBABILITY)).mean())
 
@@ -102,19 +136,34 @@ def evaluate_labels(
     *,
     loss: float | None = None,
 ) -> Report:
-    """Compare true with predicted labels, both int [rows]."""
+    """Compare true with predicted labels.
+
+    Args:
+        labels: int [rows], indices into `classes`.
+        predicted: int [rows], indices into `classes`.
+        classes: class names.
+        loss: mean cross-entropy to include in the report, if known.
+
+    Example:
+        >>> stars = ("1", "2", "5")
+        >>> report = evaluate_labels(np.array([0, 2]), np.array([0, 1]), stars)
+        >>> report.accuracy, report.mean_absolute_error
+        (0.5, 1.5)
+
+    """
     from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
     every = np.arange(len(classes))
-    figures = precision_recall_fscore_support(labels, predicted, labels=every, zero_division=0.0)
-    precision, recall, f1, support = figures
-    # Test rows of a file of their own may lack a class: nothing can be said of it.
-    seen = (support > 0) | np.isin(every, predicted)
+    precision, recall, f1, support = precision_recall_fscore_support(
+        labels, predicted, labels=every, zero_division=0.0
+    )
+    # A separate test file may lack a class; one that is not predicted either has no F1.
+    present = (support > 0) | np.isin(every, predicted)
     return Report(
         rows=len(labels),
         loss=loss,
         accuracy=float((labels == predicted).mean()),
-        f1_macro=float(f1[seen].mean()),
+        f1_macro=float(f1[present].mean()),
         f1_weighted=float(np.average(f1, weights=support)),
         mean_absolute_error=_mean_absolute_error(labels, predicted, classes),
         classes={
@@ -133,7 +182,7 @@ def evaluate_labels(
 def _mean_absolute_error(
     labels: np.ndarray, predicted: np.ndarray, classes: tuple[str, ...]
 ) -> float | None:
-    """Give the mean distance between true and predicted class, where classes are numbers."""
+    """Return the mean distance between true and predicted class, or None if a name is no number."""
     try:
         values = np.array([float(name) for name in classes])
     except ValueError:

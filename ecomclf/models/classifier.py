@@ -1,7 +1,7 @@
-"""The thing users pull: cleaning + vectorizer + Keras model + class names; save, load, predict.
+"""`Classifier`: cleaning, vectorizer, Keras model and class names in one object.
 
-Prediction goes through here everywhere, in evaluation as in serving, so the two cannot drift apart.
-This module needs no config: what a classifier must know travels with it.
+Every prediction goes through it, in evaluation and in serving, so the two cannot drift apart. It
+needs no config: everything it must know is saved with it.
 """
 
 import functools
@@ -17,30 +17,51 @@ from typing import Any, Self
 
 import keras
 import numpy as np
+import pandas as pd
 from keras import ops
 
 from ecomclf.errors import RequestError
+from ecomclf.evaluation.report import Report, evaluate
 from ecomclf.models.cpu_lstm import with_fast_lstms
 from ecomclf.text.batching import predict_in_batches
 from ecomclf.text.cleaning import Cleaner
+from ecomclf.text.raw_texts import as_texts
 from ecomclf.text.token_ids import TokenIds
 from ecomclf.text.vectorizer import Vectorizer
 
 MODEL_FILE = "model.keras"
 ABOUT_FILE = "classifier.json"
 DEFAULT_THRESHOLD = 0.5
+# Before a class name: the column of its probability.
+PROBABILITY = "probability."
 _WORDS_FILE = "words.json"
 
-# So many texts at once are not worth sorting by length.
+# Up to this many texts at once are not worth sorting by length.
 _FEW = 4
 
 
 class Classifier:
-    """Texts → class probabilities.
+    """A trained text classifier.
 
-    `classes` are the names of the model's outputs, in their order. A prediction whose confidence
-    is under `threshold` needs a review. `text_columns` are the columns that its training texts were
-    joined from.
+    Args:
+        cleaner: cleaning steps that are applied to raw texts.
+        vectorizer: cleaned texts → token ids.
+        network: Keras model, int32 [batch, length] of ids → float32 [batch, classes].
+        classes: names of the model's outputs, in their order.
+        text_columns: names of the columns that the training texts were joined from; empty when the
+            training data had no header.
+        threshold: predictions with a lower confidence need a review.
+
+    Attributes:
+        classes_: names of the classes, in the order of the columns of `predict_proba`.
+
+    Example:
+        >>> import ecomclf
+        >>> classifier = ecomclf.load("models:/ecomclf/Production")  # doctest: +SKIP
+        >>> classifier.predict(["steel mug, 300 ml"])  # doctest: +SKIP
+               label  confidence  needs_review
+        0  Household      0.9981         False
+
     """
 
     def __init__(
@@ -56,34 +77,97 @@ class Classifier:
         self.cleaner = cleaner
         self.vectorizer = vectorizer
         self.network = network
-        self.classes = tuple(classes)
+        self.classes_ = tuple(classes)
         self.text_columns = tuple(text_columns)
         self.threshold = threshold
 
-    def predict_proba(self, texts: Sequence[str]) -> np.ndarray:
-        """Classify texts as they come, "" included; float32 [texts, classes], in their order."""
+    def predict(self, texts: Any, *, with_probabilities: bool = False) -> pd.DataFrame:
+        """Classify raw texts.
+
+        Args:
+            texts: one string, or a list, array or Series of strings; a missing one is "".
+            with_probabilities: add a column `probability.<class>` for each class.
+
+        Returns:
+            One row per text, in their order: `label` (class name), `confidence` (float32, the
+            calibrated probability of that class) and `needs_review` (whether the confidence is
+            below the classifier's threshold). The index is that of a Series, else 0, 1, 2, ….
+
+        Raises:
+            RequestError: an item is no text.
+
+        """
+        probabilities = self.predict_proba(texts)
+        confidence = probabilities.max(axis=1)
+        columns: dict[str, Any] = {
+            "label": np.array(self.classes_, dtype=object)[probabilities.argmax(axis=1)],
+            "confidence": confidence,
+            "needs_review": confidence < self.threshold,
+        }
+        if with_probabilities:
+            columns |= {
+                f"{PROBABILITY}{name}": probabilities[:, at]
+                for at, name in enumerate(self.classes_)
+            }
+        return pd.DataFrame(columns, index=texts.index if isinstance(texts, pd.Series) else None)
+
+    def evaluate(self, texts: Any, labels: Sequence[str]) -> Report:
+        """Compare predictions with true labels.
+
+        Args:
+            texts: as in `predict`.
+            labels: the true class name of each text.
+
+        Returns:
+            Loss, accuracy, F1, metrics per class and the confusion matrix.
+
+        Raises:
+            RequestError: there are no texts, not as many labels, or a label is no class.
+
+        """
+        texts, names = as_texts(texts), [str(label) for label in labels]
+        if len(texts) != len(names) or not texts:
+            raise RequestError(
+                f"evaluation needs one label per text but got {len(texts)} texts and "
+                f"{len(names)} labels"
+            )
+        number = {name: at for at, name in enumerate(self.classes_)}
+        unknown = next((name for name in names if name not in number), None)
+        if unknown is not None:
+            raise RequestError(
+                f"the label {unknown!r} is no class of this classifier; see `classes_`"
+            )
+        true = np.array([number[name] for name in names], np.int32)
+        return evaluate(true, self.predict_proba(texts), self.classes_)
+
+    def predict_proba(self, texts: Any) -> np.ndarray:
+        """Return class probabilities of raw texts; float32 [texts, classes].
+
+        Rows are in the order of the texts, columns in the order of `classes_`; see `predict`.
+        """
+        texts = as_texts(texts)
         if 0 < len(texts) <= _FEW and keras.backend.backend() == "tensorflow":
             return self._predict_few(self.vectorizer.cut(self.cleaner.clean(texts)))
         return self.predict_encoded(self.encode(texts))
 
     def encode(self, texts: Sequence[str]) -> TokenIds:
-        """Clean and encode texts as they come."""
+        """Return the token ids of raw texts."""
         return self.vectorizer.encode(self.cleaner.clean(texts))
 
     def with_network(self, network: Any) -> "Classifier":
-        """Give a classifier of the same texts with another network."""
+        """Return a copy of this classifier with another network."""
         return Classifier(
             self.cleaner,
             self.vectorizer,
             network,
-            self.classes,
+            self.classes_,
             text_columns=self.text_columns,
             threshold=self.threshold,
         )
 
     def predict_encoded(self, ids: TokenIds) -> np.ndarray:
-        """Classify texts that are cleaned and encoded already; float32 [texts, classes]."""
-        return predict_in_batches(self._predict, ids, classes=len(self.classes))
+        """Return class probabilities of encoded texts; float32 [texts, classes]."""
+        return predict_in_batches(self._predict, ids, classes=len(self.classes_))
 
     @functools.cached_property
     def _predict(self) -> Callable[[Any], np.ndarray]:
@@ -91,19 +175,20 @@ class Classifier:
 
     @functools.cached_property
     def _predict_few(self) -> Callable[[Any], np.ndarray]:
-        # One graph from strings on: called by itself, the vectorizer costs as much as the network.
+        # One graph that starts from strings: a separate call of the vectorizer would cost as much
+        # time as the network.
         return _traced_once(self.string_model(), ((None,), "string"))
 
     def string_model(self) -> keras.Model:
-        """Give one Keras model: tf.string [batch] of cleaned texts → float32 [batch, classes]."""
+        """Return one Keras model: tf.string [batch] of cleaned texts → float32 [batch, classes]."""
         texts = keras.Input((), dtype="string", name="texts")
         ids = ops.cast(self.vectorizer.layer(texts), "int32")
-        # One more position, so that a batch of empty texts is not empty itself.
+        # One more position, so that a batch of empty texts has a length above 0.
         ids = ops.pad(ids, [[0, 0], [0, 1]])[:, : self.vectorizer.max_length]
         return keras.Model(texts, self.network(ids), name="ecomclf")
 
     def save(self, folder: Path) -> None:
-        """Write `model.keras` and `classifier.json` into a folder, which is made if need be."""
+        """Write `model.keras` and `classifier.json` into a folder, created if necessary."""
         folder.mkdir(parents=True, exist_ok=True)
         if keras.backend.backend() == "tensorflow":
             self.string_model().save(folder / MODEL_FILE)
@@ -112,13 +197,13 @@ class Classifier:
         self.save_about(folder)
 
     def save_about(self, folder: Path) -> None:
-        """Write `classifier.json` beside `model.keras`: what the Keras model does not hold."""
+        """Write `classifier.json` beside `model.keras`: everything that the Keras model lacks."""
         about = {
             "model_sha256": _sha256(folder / MODEL_FILE),
             "steps": self.cleaner.steps,
             "fill_missing": self.cleaner.fill_missing,
             "max_length": self.vectorizer.max_length,
-            "classes": self.classes,
+            "classes": self.classes_,
             "text_columns": self.text_columns,
             "threshold": self.threshold,
         }
@@ -127,17 +212,17 @@ class Classifier:
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Read what `save` wrote, and check that the parts belong together.
+        """Read what `save` wrote, and check the files against each other.
 
         Raises:
-            RequestError: a file is missing or damaged, or one is not the other's.
+            RequestError: a file is missing or damaged, or the files are of different models.
 
         """
         about = _read_about(folder)
         if about["model_sha256"] != _sha256(folder / MODEL_FILE):
             raise RequestError(
-                f"{folder} does not belong together: {ABOUT_FILE} was written for another "
-                f"{MODEL_FILE}; take both from one version"
+                f"{folder}: {ABOUT_FILE} was written for another {MODEL_FILE}; take both from one "
+                "version"
             )
         model = keras.models.load_model(folder / MODEL_FILE, compile=False)
         network, layer = model.get_layer("classifier"), model.get_layer("vectorizer")
@@ -155,7 +240,7 @@ class Classifier:
 
 
 def _save_with_tensorflow(classifier: Classifier, path: Path) -> None:
-    """Save the string model by a process of its own: only TensorFlow takes strings in a network."""
+    """Save the string model in a separate process: only TensorFlow models take strings."""
     with tempfile.TemporaryDirectory() as name:
         parts = Path(name)
         classifier.network.save(parts / MODEL_FILE)
@@ -173,7 +258,7 @@ def _save_with_tensorflow(classifier: Classifier, path: Path) -> None:
 
 
 def assemble(parts: str, path: str) -> None:
-    """Make a string model of a network and its words, in the files that another backend wrote."""
+    """Save a string model, given the network and vocabulary files written by another backend."""
     network = keras.models.load_model(Path(parts) / MODEL_FILE, compile=False)
     text = (Path(parts) / _WORDS_FILE).read_text(encoding="utf-8")
     max_length, words = json.loads(text)
@@ -182,7 +267,7 @@ def assemble(parts: str, path: str) -> None:
 
 
 def _vocabulary_sizes(network: Any) -> Iterator[int]:
-    """Give the number of ids that each embedding of a network, or of one within it, knows."""
+    """Yield the input size of each embedding of a network and of the networks nested in it."""
     for layer in network.layers:
         if isinstance(layer, keras.layers.Embedding):
             yield int(layer.input_dim)
@@ -221,7 +306,8 @@ def _sha256(path: Path) -> str:
 def _require(fits: bool, folder: Path, found: str) -> None:
     if not fits:
         raise RequestError(
-            f"the files in {folder} do not belong together: {found}, and its description others"
+            f"{folder}: {ABOUT_FILE} does not describe this {MODEL_FILE}: {found}; take both from "
+            "one version"
         )
 
 

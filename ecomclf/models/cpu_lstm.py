@@ -1,6 +1,6 @@
-"""An LSTM that is faster on a CPU than Keras' own, and a faster way to turn texts round for it.
+"""An LSTM that is faster on a CPU than Keras' own, and a faster reversal of texts for it.
 
-The weights and the answers are the same.
+Weights, outputs and gradients are those of the stock layers.
 """
 
 import functools
@@ -11,18 +11,24 @@ from keras import activations, layers
 
 
 class FastLSTM(layers.LSTM):
-    """`keras.layers.LSTM`, its sequence read by one operation instead of a loop of many.
+    """A `keras.layers.LSTM` that computes a whole sequence in one TensorFlow operation.
 
-    What that operation cannot do is done as in the class above. It is never saved: a model is
-    trained and asked through a copy made by `with_fast_lstms`, and saved as it was.
+    The stock layer runs a loop with several operations per position. Options that the operation
+    lacks, such as masks or other activations, fall back to the stock layer.
+
+    A model with this layer is never saved: training and prediction use the copy that
+    `with_fast_lstms` returns, and the original model is saved.
     """
 
     def call(
         self, sequences: Any, initial_state: Any = None, mask: Any = None, training: bool = False
     ) -> Any:
-        """Read float32 [batch, length, size]; gives [batch, length, units], or the last of it."""
+        """Return the states of float32 [batch, length, size]: [batch, length, units].
+
+        Without `return_sequences` it is the last state, [batch, units].
+        """
         cell = self.cell
-        plain = (
+        supported = (
             mask is None
             and initial_state is None
             and not (self.stateful or self.return_state or self.go_backwards)
@@ -32,48 +38,48 @@ class FastLSTM(layers.LSTM):
             and cell.recurrent_activation is activations.sigmoid
             and not (training and (cell.dropout or cell.recurrent_dropout))
         )
-        if not plain:
+        if not supported:
             return super().call(sequences, initial_state, mask, training)
         import tensorflow as tf
 
         weights = (cell.kernel, cell.recurrent_kernel, cell.bias)
         time_major = tf.transpose(sequences, [1, 0, 2])
-        states = _read()(time_major, *map(tf.convert_to_tensor, weights))
+        states = _lstm_operation()(time_major, *map(tf.convert_to_tensor, weights))
         return tf.transpose(states, [1, 0, 2]) if self.return_sequences else states[-1]
 
 
 class FastReverse(keras.Operation):
-    """`keras.ops.take_along_axis` on axis 1, where the positions taken reverse a text.
+    """`keras.ops.take_along_axis` on axis 1, for positions that reverse each text.
 
-    Whole positions are taken, not number by number; those of all texts' first words stand first, as
-    a recurrent layer reads them. What is reversed twice is as it was, so the gradient is reversed
-    too, where TensorFlow would add it up position by position.
+    It gathers whole positions instead of single numbers, with time as the major axis, as recurrent
+    layers read their input. Reversing twice is the identity, so the gradient is the reversed
+    gradient; TensorFlow's own would add it up position by position.
     """
 
     def call(self, sequence: Any, positions: Any) -> Any:
-        """Reverse float32 [batch, length, size], `positions` int32 [batch, length, 1]."""
+        """Reverse float32 [batch, length, size] by `positions`, int32 [batch, length, 1]."""
         import tensorflow as tf
 
-        texts = tf.shape(sequence)[0]
-        places = tf.transpose(positions[:, :, 0]) * texts + tf.range(texts)
+        rows = tf.shape(sequence)[0]
+        indices = tf.transpose(positions[:, :, 0]) * rows + tf.range(rows)
 
-        def take(sequence: Any) -> Any:
-            words_first = tf.transpose(sequence, [1, 0, 2])
-            together = tf.reshape(words_first, [-1, sequence.shape[2]])
-            return tf.transpose(tf.gather(together, places), [1, 0, 2])
+        def reverse(sequence: Any) -> Any:
+            time_major = tf.transpose(sequence, [1, 0, 2])
+            flat = tf.reshape(time_major, [-1, sequence.shape[2]])
+            return tf.transpose(tf.gather(flat, indices), [1, 0, 2])
 
-        return tf.custom_gradient(lambda sequence: (take(sequence), take))(sequence)
+        return tf.custom_gradient(lambda sequence: (reverse(sequence), reverse))(sequence)
 
     def compute_output_spec(self, sequence: Any, *_: Any) -> Any:
-        """Give its shape and dtype, those of `sequence`."""
+        """Return the output's shape and dtype, those of `sequence`."""
         return keras.KerasTensor(sequence.shape, sequence.dtype)
 
 
 def with_fast_lstms(model: keras.Model) -> keras.Model:
-    """Give a copy of a model with fast LSTMs and what they need, weights included.
+    """Return a copy of a model with fast LSTMs and reversals, and with the same weights.
 
-    It is the model itself where they do not pay: another backend has no such operation, and a GPU
-    has a better one.
+    Returns the model itself on a GPU, where Keras' own LSTM is faster (cuDNN), and with a backend
+    other than TensorFlow, which lacks the operation.
     """
     if keras.backend.backend() != "tensorflow":
         return model
@@ -83,7 +89,7 @@ def with_fast_lstms(model: keras.Model) -> keras.Model:
         return model
 
     def copy(layer: Any) -> Any:
-        # An operation of `keras.ops`, whose class has no public name.
+        # The class of this `keras.ops` operation has no public name.
         if type(layer).__name__ == "TakeAlongAxis":
             return FastReverse()
         kind = FastLSTM if type(layer) is layers.LSTM else type(layer)
@@ -95,15 +101,18 @@ def with_fast_lstms(model: keras.Model) -> keras.Model:
 
 
 @functools.cache
-def _read() -> Any:
-    """Give a function: x [length, batch, size], kernel, recurrent kernel, bias → all states."""
+def _lstm_operation() -> Any:
+    """Return a function of x, kernel, recurrent kernel and bias that returns all states.
+
+    x is float32 [length, batch, size], the states are float32 [length, batch, units].
+    """
     import tensorflow as tf
 
-    def read(x: Any, kernel: Any, recurrent: Any, bias: Any) -> Any:
+    def operation(x: Any, kernel: Any, recurrent: Any, bias: Any) -> Any:
         units = recurrent.shape[0]
         zeros = tf.zeros([tf.shape(x)[1], units], x.dtype)
-        peephole = tf.zeros([units], x.dtype)  # asked for, not used
-        # Its gates have Keras' order: input, forget, candidate, output.
+        peephole = tf.zeros([units], x.dtype)  # required, but unused
+        # Version 2 orders the gates as Keras does: input, forget, candidate, output.
         inputs = {
             "seq_len_max": tf.cast(tf.shape(x)[0], tf.int64),
             "x": x,
@@ -118,13 +127,14 @@ def _read() -> Any:
         }
         states = tf.raw_ops.BlockLSTMV2(cell_clip=0.0, **inputs)
 
-        # The gradient that TensorFlow has for it takes the gates in the order of version 1.
+        # TensorFlow's registered gradient assumes the gate order of version 1.
         def gradient(of_states: Any) -> Any:
-            found = tf.raw_ops.BlockLSTMGradV2(
+            gradients = tf.raw_ops.BlockLSTMGradV2(
                 **inputs, **states._asdict(), cs_grad=tf.zeros_like(states.cs), h_grad=of_states
             )
-            return (found.x_grad, *tf.split(found.w_grad, [kernel.shape[0], units]), found.b_grad)
+            of_kernels = tf.split(gradients.w_grad, [kernel.shape[0], units])
+            return (gradients.x_grad, *of_kernels, gradients.b_grad)
 
         return states.h, gradient
 
-    return tf.custom_gradient(read)
+    return tf.custom_gradient(operation)

@@ -1,4 +1,4 @@
-"""The winner's make-up: the average of the best trials, with the wide path, at a temperature."""
+"""The winner's network: the average of the best trials and the linear path, calibrated."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -15,18 +15,29 @@ from ecomclf.evaluation.report import SMALLEST_PROBABILITY
 from ecomclf.models.architecture import build_model
 from ecomclf.models.linear_path import build_linear_path
 
-# Shares of the wide path that are tried; a winner without any network would be the baseline.
+# Candidate weights of the linear path. 1 is left out: without a network the winner would be the
+# baseline.
 _WIDE_SHARES: tuple[float, ...] = (0.0, 0.25, 0.5, 0.75, 0.9)
-# With one, chance alone left the even mixture: the best of many is flattered too.
+# With one standard error, chance alone ruled out the most even blend: the accuracy of the best of
+# many candidates is overestimated too.
 _STANDARD_ERRORS = 2
 
 
 @dataclass(frozen=True)
 class Blend:
-    """How probabilities are mixed: the first `members` averaged, `wide_share` of the wide path.
+    """How the probabilities of trials and linear path are combined.
 
-    `wide_temperature` turns the wide path's decision values into probabilities, `temperature`
-    calibrates the mixture.
+    The probabilities are `(1 - wide_share) * average + wide_share * linear`, calibrated with
+    `temperature`. `average` is the mean over the members, `linear` is the softmax of the linear
+    path's decision values divided by `wide_temperature`.
+
+    Attributes:
+        members: number of trials that are averaged, best first.
+        wide_share: weight of the linear path, 0 without it.
+        wide_temperature: turns the linear path's decision values into probabilities.
+        temperature: calibrates the combined probabilities: above 1 it lowers the confidence, below
+            1 it raises it.
+
     """
 
     members: int
@@ -38,88 +49,139 @@ class Blend:
 def choose_blend(
     labels: np.ndarray, members: Sequence[np.ndarray], decisions: np.ndarray | None
 ) -> Blend:
-    """Choose number of members and share of the wide path on validation rows.
+    """Choose the number of members and the weight of the linear path on the validation rows.
 
-    The trials, and the epoch of each, were chosen on the same rows, which therefore flatter few
-    members and a small share. So the most even mixture is taken, half and half, of all members,
-    unless its accuracy is more than two standard errors below that of the best (after the
-    one-standard-error rule: Breiman et al., 1984, Classification and Regression Trees, 3.4.3).
+    The trials, and the epoch kept of each, were selected on the same rows, so these rows favour
+    few members and a low weight. Therefore the most even blend, all members and a weight of one
+    half, is preferred, unless its accuracy is more than two standard errors below the best
+    candidate's; then the next most even one is. This follows the one-standard-error rule (Breiman
+    et al., 1984, Classification and Regression Trees, 3.4.3).
 
     Args:
-        labels: int32 [rows], of validation rows.
-        members: the probabilities of trials, best first, each float [rows, classes].
-        decisions: the wide path's decision values, float [rows, classes]; None for no wide path.
+        labels: int32 [rows], the true labels of the validation rows.
+        members: float [rows, classes] each, probabilities of the trials, best first.
+        decisions: float [rows, classes], the linear path's decision values; None for a blend
+            without it.
+
+    Returns:
+        The blend, with its temperatures fitted on the same rows.
+
+    Example:
+        Two trials of equal accuracy are both kept:
+
+        >>> labels = np.array([0, 1, 0, 1])
+        >>> probabilities = np.array([[0.9, 0.1], [0.2, 0.8], [0.7, 0.3], [0.4, 0.6]])
+        >>> choose_blend(labels, [probabilities, probabilities], None)
+        Blend(members=2, wide_share=0.0, wide_temperature=1.0, temperature=1.0)
 
     """
     shares: tuple[float, ...] = (0.0,)
-    wide, wide_temperature = np.zeros_like(members[0]), 1.0
+    linear, wide_temperature = np.zeros_like(members[0]), 1.0
     if decisions is not None:
-        linear = softmax(decisions.astype(np.float64), axis=1)
-        wide_temperature = fit_temperature(labels, linear)
-        wide, shares = with_temperature(linear, wide_temperature), _WIDE_SHARES
-    mixtures = {
-        (count, share): (1 - share) * np.mean(members[:count], axis=0) + share * wide
+        uncalibrated = softmax(decisions.astype(np.float64), axis=1)
+        wide_temperature = fit_temperature(labels, uncalibrated)
+        linear, shares = with_temperature(uncalibrated, wide_temperature), _WIDE_SHARES
+    candidates = {
+        (count, share): (1 - share) * np.mean(members[:count], axis=0) + share * linear
         for count in range(1, len(members) + 1)
         for share in shares
     }
-    right = {key: mixed.argmax(axis=1) == labels for key, mixed in mixtures.items()}
-    best = max(right.values(), key=lambda each: each.mean())
-    good = [key for key, each in right.items() if not _clearly_worse(each, best)]
+    correct = {key: mixed.argmax(axis=1) == labels for key, mixed in candidates.items()}
+    best = max(correct.values(), key=lambda each: each.mean())
+    good = [key for key, each in correct.items() if not _clearly_worse(each, best)]
     count, share = min(good, key=lambda key: (abs(key[1] - 0.5), -key[0]))
-    temperature = fit_temperature(labels, mixtures[count, share])
+    temperature = fit_temperature(labels, candidates[count, share])
     return Blend(count, share, wide_temperature, temperature)
 
 
-def _clearly_worse(right: np.ndarray, best: np.ndarray) -> bool:
-    """Say whether the paired difference in accuracy is more than its standard errors allow."""
-    difference = best.astype(float) - right
+def _clearly_worse(correct: np.ndarray, best: np.ndarray) -> bool:
+    """Return whether the paired difference in accuracy exceeds its standard errors."""
+    difference = best.astype(float) - correct
     standard_error = difference.std() / np.sqrt(len(difference))
     return bool(difference.mean() > _STANDARD_ERRORS * standard_error)
 
 
 def build_ensemble(
-    members: Mapping[int, keras.Model], wide: keras.Model | None, blend: Blend
+    members: Mapping[int, keras.Model], linear_path: keras.Model | None, blend: Blend
 ) -> keras.Model:
-    """Build the blend as one network, not compiled; members are known by their trial's number.
+    """Combine networks into one, uncompiled.
+
+    Args:
+        members: the trials' networks by trial number.
+        linear_path: the network of the linear path; left out if `blend.wide_share` is 0.
+        blend: how they are combined.
 
     Returns:
-        int32 [batch, length] of ids → float32 [batch, classes], as its members.
+        int32 [batch, length] of ids → float32 [batch, classes], probabilities. The members are
+        layers of it named `trial_<number>`.
 
     """
     ids = keras.Input((None,), dtype="int32", name="ids")
-    # Each under a name of its own: all were called the same.
+    # Renamed, because all trials' networks have the same name.
     named = [
-        keras.Model(network.inputs[0], network.outputs[0], name=f"trial_{number}")
+        keras.Model(network.inputs[0], network.outputs[0], name=trial_name(number))
         for number, network in members.items()
     ]
     answers = [network(ids) for network in named]
     mixed = answers[0] if len(answers) == 1 else layers.Average(name="average")(answers)
-    if wide is not None and blend.wide_share:
-        linear = ops.softmax(wide(ids) / blend.wide_temperature)
+    if linear_path is not None and blend.wide_share:
+        linear = ops.softmax(linear_path(ids) / blend.wide_temperature)
         mixed = (1 - blend.wide_share) * mixed + blend.wide_share * linear
     calibrated = ops.softmax(ops.log(ops.maximum(mixed, SMALLEST_PROBABILITY)) / blend.temperature)
     return keras.Model(ids, calibrated, name="classifier")
 
 
+def trial_name(number: int) -> str:
+    """Return the name of a trial's network within an ensemble.
+
+    >>> trial_name(3)
+    'trial_3'
+    """
+    return f"trial_{number}"
+
+
 def describe(members: Mapping[int, ModelConfig], blend: Blend) -> str:
-    """Give the make-up of an ensemble as JSON, which `rebuild` reads; it holds no weights."""
+    """Return JSON that describes an ensemble, without its weights.
+
+    Args:
+        members: the trials' model configs by trial number.
+        blend: how their networks are combined.
+
+    Example:
+        >>> text = describe({3: ModelConfig(units=8)}, Blend(1, 0.0, 1.0, 1.2))
+        >>> configs, blend = read_description(text)
+        >>> configs[3].units, blend.temperature
+        (8, 1.2)
+
+    """
     models = {number: config.model_dump(mode="json") for number, config in members.items()}
     return json.dumps({"members": models, "blend": asdict(blend)}, indent=2)
+
+
+def read_description(description: str) -> tuple[dict[int, ModelConfig], Blend]:
+    """Return the model configs by trial number, and the blend, that `describe` wrote."""
+    read = json.loads(description)
+    members = {int(number): ModelConfig(**config) for number, config in read["members"].items()}
+    return members, Blend(**read["blend"])
 
 
 def rebuild(
     description: str, *, vocabulary_size: int, classes: int, max_length: int
 ) -> keras.Model:
-    """Build the network of a description, with weights as initialised."""
-    read = json.loads(description)
+    """Build the network that `describe` described, with untrained weights.
+
+    Args:
+        description: JSON, as `describe` returns it.
+        vocabulary_size: number of ids, including padding and the unknown token.
+        classes: number of classes.
+        max_length: length in tokens of the longest text.
+
+    """
+    configs, blend = read_description(description)
     members = {
-        int(number): build_model(
-            ModelConfig(**config),
-            vocabulary_size=vocabulary_size,
-            classes=classes,
-            max_length=max_length,
+        number: build_model(
+            config, vocabulary_size=vocabulary_size, classes=classes, max_length=max_length
         )
-        for number, config in read["members"].items()
+        for number, config in configs.items()
     }
-    wide = build_linear_path(vocabulary_size, classes)
-    return build_ensemble(members, wide, Blend(**read["blend"]))
+    return build_ensemble(members, build_linear_path(vocabulary_size, classes), blend)

@@ -1,4 +1,4 @@
-"""Fit: learning-rate and stopping rules, metrics an epoch."""
+"""`fit`: train a network, with early stopping, learning-rate schedules and metrics per epoch."""
 
 import math
 from collections.abc import Callable
@@ -17,10 +17,17 @@ EpochMetrics = dict[str, float]
 
 @dataclass(frozen=True)
 class History:
-    """What each epoch reached, and which one's weights were kept.
+    """The metrics of each epoch, and the epoch whose weights were kept.
 
-    `epochs[i]` holds epoch i + 1: `train_…` and `val_…` of `loss`, `accuracy`, `f1_macro`,
-    `f1_weighted`, and `learning_rate`. `kept_epoch` counts from 1.
+    Attributes:
+        epochs: `epochs[i]` holds the metrics of epoch i + 1: `loss`, `accuracy`, `f1_macro` and
+            `f1_weighted`, each as `train_…` and `val_…`, and `learning_rate`.
+        kept_epoch: number of the kept epoch, from 1.
+
+    Example:
+        >>> History(epochs=({"val_loss": 0.9}, {"val_loss": 0.4}), kept_epoch=2).kept
+        {'val_loss': 0.4}
+
     """
 
     epochs: tuple[EpochMetrics, ...]
@@ -28,7 +35,7 @@ class History:
 
     @property
     def kept(self) -> EpochMetrics:
-        """Give the metrics of the epoch whose weights the model has."""
+        """Return the metrics of the epoch whose weights were kept."""
         return self.epochs[self.kept_epoch - 1]
 
 
@@ -41,45 +48,31 @@ def fit(
     tensorboard: Path,
     on_epoch: Callable[[int, EpochMetrics], None],
 ) -> History:
-    """Train until the figure that decides has not improved for `patience` epochs.
+    """Train a network until the monitored metric stops improving.
 
-    The model ends with the weights of its best epoch, or of the last where the config says so.
+    Training ends after `config.epochs`, or once `config.stop_on` (by default `config.monitor`) has
+    not improved for `config.patience` epochs. The model then has the weights of its best epoch by
+    that metric, or of its last epoch with `keep: last`.
 
     Args:
-        model: not compiled; changed in place.
-        train: batches to learn from.
-        validation: batches to choose the epoch by.
-        config: optimizer and rules.
+        model: an uncompiled network, trained in place.
+        train: batches to train on.
+        validation: batches to compute the `val_…` metrics on.
+        config: optimizer, schedule and early stopping.
         tensorboard: folder for TensorBoard's event files.
-        on_epoch: called after each epoch with its number, from 1, and its metrics; what it raises
-            ends the training.
+        on_epoch: called after each epoch with its number, from 1, and its metrics; an exception
+            that it raises ends the training and is passed on.
+
+    Returns:
+        The metrics of each epoch, and which epoch was kept.
 
     Raises:
-        TrainingDivergedError: the loss stopped being a number.
+        TrainingDivergedError: the loss is no longer finite.
 
     """
-    model.compile(
-        optimizer=keras.optimizers.Adam(_learning_rate(config, len(train))),
-        loss="categorical_crossentropy",
-        metrics=_metrics(model.output_shape[-1]),
-    )
-    # A first step that makes variables would be traced a second time, for a second or more.
-    model.optimizer.build(model.trainable_variables)
-    stopping = keras.callbacks.EarlyStopping(
-        monitor=config.stop_on or config.monitor,
-        mode="min" if config.stop_on == "val_loss" else "max",
-        patience=config.patience,
-        restore_best_weights=config.keep == "best",
-    )
-    callbacks = [stopping]
-    if config.schedule == "plateau":
-        callbacks.append(
-            keras.callbacks.ReduceLROnPlateau(
-                monitor="val_loss", factor=config.reduce_factor, patience=config.reduce_patience
-            )
-        )
+    _compile(model, config, steps_per_epoch=len(train))
+    stopping, recorder = _early_stopping(config), _Recorder(on_epoch)
     board = keras.callbacks.TensorBoard(tensorboard, write_graph=False)
-    recorder = _Recorder(on_epoch)
     try:
         model.fit(
             train.dataset(),
@@ -87,11 +80,12 @@ def fit(
             validation_data=validation.dataset(),
             epochs=config.epochs,
             verbose=0,
-            # The recorder comes last: when it ends the training, the others have had the epoch.
-            callbacks=[*callbacks, board, recorder],
+            # The recorder may raise to end the training; it is last, so that the other callbacks
+            # have handled the epoch by then.
+            callbacks=[stopping, *_reduce_on_plateau(config), board, recorder],
         )
     except BaseException:
-        # Keras ends callbacks only when all went well; this one has files open.
+        # Keras calls `on_train_end` only after a complete training; TensorBoard has open files.
         board.on_train_end()
         raise
     epochs = tuple(recorder.epochs)
@@ -99,24 +93,35 @@ def fit(
     return History(epochs=epochs, kept_epoch=kept)
 
 
+def _compile(model: keras.Model, config: TrainConfig, steps_per_epoch: int) -> None:
+    model.compile(
+        optimizer=keras.optimizers.Adam(_learning_rate(config, steps_per_epoch)),
+        loss="categorical_crossentropy",
+        metrics=_metrics(model.output_shape[-1]),
+    )
+    # Created before the first step; a step that creates variables is traced a second time, which
+    # takes a second or more.
+    model.optimizer.build(model.trainable_variables)
+
+
 def _metrics(classes: int) -> list[keras.metrics.Metric]:
-    """Give the metrics, their variables made."""
+    """Return the training metrics, with their variables created."""
     f1 = [
         keras.metrics.F1Score(average=average, name=f"f1_{average}")
         for average in ("macro", "weighted")
     ]
     for metric in f1:
-        nothing = keras.ops.zeros((1, classes))
-        metric.update_state(nothing, nothing)
+        zeros = keras.ops.zeros((1, classes))
+        metric.update_state(zeros, zeros)
         metric.reset_state()
     return [keras.metrics.CategoricalAccuracy(name="accuracy"), *f1]
 
 
-def _learning_rate(config: TrainConfig, steps_an_epoch: int) -> Any:
-    """Give the optimizer's learning rate: a number that a rule changes, or a schedule."""
+def _learning_rate(config: TrainConfig, steps_per_epoch: int) -> Any:
+    """Return the optimizer's learning rate: a number, or a schedule with warm-up."""
     if config.schedule != "cosine":
         return config.learning_rate
-    steps = config.epochs * steps_an_epoch
+    steps = config.epochs * steps_per_epoch
     warmup = round(config.warmup * steps)
     return keras.optimizers.schedules.CosineDecay(
         0.0,
@@ -126,8 +131,27 @@ def _learning_rate(config: TrainConfig, steps_an_epoch: int) -> Any:
     )
 
 
+def _early_stopping(config: TrainConfig) -> Any:
+    return keras.callbacks.EarlyStopping(
+        monitor=config.stop_on or config.monitor,
+        mode="min" if config.stop_on == "val_loss" else "max",
+        patience=config.patience,
+        restore_best_weights=config.keep == "best",
+    )
+
+
+def _reduce_on_plateau(config: TrainConfig) -> list[Any]:
+    if config.schedule != "plateau":
+        return []
+    return [
+        keras.callbacks.ReduceLROnPlateau(
+            monitor="val_loss", factor=config.reduce_factor, patience=config.reduce_patience
+        )
+    ]
+
+
 class _Recorder(keras.callbacks.Callback):
-    """Keeps each epoch's metrics under the names they are logged by, and passes them on."""
+    """Collects the metrics of each epoch under their logged names, and calls `on_epoch`."""
 
     def __init__(self, on_epoch: Callable[[int, EpochMetrics], None]) -> None:
         super().__init__()
@@ -135,19 +159,19 @@ class _Recorder(keras.callbacks.Callback):
         self._on_epoch = on_epoch
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        figures = {name: float(value) for name, value in (logs or {}).items()}
-        if "learning_rate" not in figures:  # only a rule that changes it puts it there
+        values = {name: float(value) for name, value in (logs or {}).items()}
+        if "learning_rate" not in values:  # only callbacks that change the rate log it
             rate = self.model.optimizer.learning_rate
-            figures["learning_rate"] = float(keras.ops.convert_to_numpy(rate))
-        as_they_are = ("val_", "learning_rate")
+            values["learning_rate"] = float(keras.ops.convert_to_numpy(rate))
+        unprefixed = ("val_", "learning_rate")
         metrics = {
-            name if name.startswith(as_they_are) else f"train_{name}": value
-            for name, value in figures.items()
+            name if name.startswith(unprefixed) else f"train_{name}": value
+            for name, value in values.items()
         }
         if not math.isfinite(metrics["train_loss"]):
             raise TrainingDivergedError(
-                f"the training loss is {metrics['train_loss']} in epoch {epoch + 1}; "
-                f"lower train.learning_rate (now {metrics['learning_rate']:g})"
+                f"training loss must be finite but is {metrics['train_loss']} in epoch "
+                f"{epoch + 1}; lower train.learning_rate (now {metrics['learning_rate']:g})"
             )
         self.epochs.append(metrics)
         self._on_epoch(epoch + 1, metrics)

@@ -1,1 +1,1 @@
-"""What every process needs: TensorFlow's start, signals, timing, locks, the cache on disk."""
+"""What every process uses: TensorFlow's setup, signals, timing, file locks, the disk cache."""

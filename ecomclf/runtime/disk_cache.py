@@ -1,30 +1,32 @@
-"""What is made once for all processes, kept in `data/cache` by what it was made of."""
+"""A cache on disk that processes share: folders in `data/cache`, named by what they depend on."""
 
-import fcntl
 import hashlib
 import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from ecomclf.runtime.locks import locked
+
 CACHE = Path("data") / "cache"
 
 
 def cached_folder(name: str, make: Callable[[Path], None]) -> Path:
-    """Give a folder that is kept under a name, filled by the first process that asks for it.
+    """Return a cached folder, which the first process that asks for it fills.
+
+    Other processes that ask for the same name wait until the folder is complete. If `make` fails or
+    its process is killed, nothing is kept under the name and the next caller starts over.
 
     Args:
-        name: of the folder; says what is in it, as `digest_of` does.
-        make: fills the empty folder that it is given.
+        name: name of the folder; must identify its content, usually with a `digest_of` its inputs.
+        make: called with an empty folder, to fill it.
 
     """
     folder = CACHE / name
     CACHE.mkdir(parents=True, exist_ok=True)
-    with (CACHE / f"{name}.lock").open("w") as lock:
-        # Others wait for who came first; the system lets go of a killed one's lock.
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with locked(CACHE / f"{name}.lock"):
         if not folder.exists():
             part = CACHE / f"{name}.part"
-            shutil.rmtree(part, ignore_errors=True)  # a killed one's
+            shutil.rmtree(part, ignore_errors=True)  # left by a process that was killed
             part.mkdir()
             make(part)
             part.rename(folder)
@@ -32,7 +34,17 @@ def cached_folder(name: str, make: Callable[[Path], None]) -> Path:
 
 
 def digest_of(*parts: Iterable[str | bytes]) -> str:
-    """Give a name for what is made of some texts or bytes, each part told from the next."""
+    """Return a hash of texts or bytes, as 32 hexadecimal digits.
+
+    Both the items and how they are divided into parts determine the hash. A text counts as its
+    UTF-8 bytes.
+
+    >>> digest_of(["a", "b"], ["c"]) == digest_of([b"a", "b"], ["c"])
+    True
+    >>> digest_of(["a", "b"], ["c"]) == digest_of(["a"], ["b", "c"])
+    False
+
+    """
     digest = hashlib.sha256()
     for part in parts:
         for each in part:

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM end a command by a `KeyboardInterrupt`, and leave its cleaning up alone."""
+"""Handlers for SIGINT (Ctrl-C) and SIGTERM."""
 
 import math
 import signal
@@ -6,20 +6,21 @@ import time
 from typing import Any
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
-_SECONDS_APART = 2.0
+_QUIET_SECONDS = 2.0
 
 
 def install_signal_handlers() -> None:
-    """Let both interrupt, and ignore what follows at once.
+    """Raise `KeyboardInterrupt` on SIGINT and SIGTERM, but not again within two seconds.
 
-    `mlflow run` sends SIGTERM right after the terminal's Ctrl-C. For good they are not ignored yet:
-    Python swallows an interrupt that comes in a destructor, and another must get through.
+    `mlflow run` sends SIGTERM right after the terminal's Ctrl-C, which must not interrupt the
+    cleanup after the first one. Later signals still get through: Python swallows an exception that
+    is raised in a destructor, so the first interrupt may be lost.
     """
     last = -math.inf
 
     def interrupt(*_: Any) -> None:
         nonlocal last
-        if time.monotonic() - last >= _SECONDS_APART:
+        if time.monotonic() - last >= _QUIET_SECONDS:
             last = time.monotonic()
             raise KeyboardInterrupt
 
@@ -28,6 +29,6 @@ def install_signal_handlers() -> None:
 
 
 def ignore_signals() -> None:
-    """Let a command end with its own exit code, whatever comes while Python shuts down."""
+    """Ignore SIGINT and SIGTERM from now on, so that a finished command keeps its exit code."""
     for each in _SIGNALS:
         signal.signal(each, signal.SIG_IGN)

@@ -1,4 +1,4 @@
-"""Brings TensorFlow and Keras up: backend, threads, none of their start-up noise."""
+"""Set up TensorFlow and Keras: backend, threads, quiet start."""
 
 import contextlib
 import gc
@@ -12,39 +12,32 @@ from pathlib import Path
 
 from ecomclf.errors import RequestError
 
-# Keras' own variable.
+# Read by Keras.
 _BACKEND = "KERAS_BACKEND"
-# Of the GNU C library, which reads it when a process begins; others know nothing of it.
+# Read by the GNU C library when a process starts; other C libraries ignore it.
 _TUNABLES = "GLIBC_TUNABLES"
-# What a container may use of the cores that it sees.
-_QUOTA = Path("/sys/fs/cgroup/cpu.max")
 
 
 def count_cores() -> int:
-    """Give the cores that this process may use, of those that the machine has."""
-    has_affinity = hasattr(os, "sched_getaffinity")
-    cores = len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
-    # Microseconds of all cores a period, or "max".
-    quota, _, period = _read(_QUOTA).partition(" ")
-    return min(cores, max(1, int(quota) // int(period))) if quota.isdecimal() else cores
+    """Return the number of cores that this process may use.
 
+    CPU affinity and the CPU quota of a container are taken into account.
+    """
+    # Imports NumPy, which the command line does without.
+    import joblib
 
-def _read(path: Path) -> str:
-    """Give a file's text, "" where there is none."""
-    try:
-        return path.read_text()
-    except OSError:
-        return ""
+    return int(joblib.cpu_count())
 
 
 def require_backend(*, repeats: bool = False) -> str:
-    """Give what Keras is to train with, by its variable.
+    """Return the backend that Keras trains with, as `KERAS_BACKEND` says; default `tensorflow`.
 
     Args:
-        repeats: whether a winner is to be trained again, after TensorFlow has judged it.
+        repeats: whether the winner will be trained again with other seeds. This happens after its
+            evaluation, in a process where TensorFlow is the backend.
 
     Raises:
-        RequestError: it cannot be.
+        RequestError: the backend is unknown, not installed, or does not allow repeats.
 
     """
     backend = os.environ.get(_BACKEND) or "tensorflow"
@@ -52,7 +45,7 @@ def require_backend(*, repeats: bool = False) -> str:
         raise RequestError(f"{_BACKEND} must be tensorflow or torch but is {backend!r}")
     if backend == "torch" and repeats:
         raise RequestError(
-            f"--repeats trains with TensorFlow but {_BACKEND} is torch; leave one of them out"
+            f"--repeats trains with TensorFlow but {_BACKEND} is torch; remove one of the two"
         )
     if backend == "torch" and importlib.util.find_spec("torch") is None:
         raise RequestError(
@@ -61,22 +54,31 @@ def require_backend(*, repeats: bool = False) -> str:
     return backend
 
 
-def keep_memory() -> None:
-    """Let processes that begin from now on keep the memory that they free, in large pages.
+def worker_environment() -> dict[str, str]:
+    """Return the environment variables to add for processes that train.
 
-    A step of training asks for as much as the one before has freed. Where that went back to the
-    system, up to a third of the time is spent on fetching it again.
+    With `GLIBC_TUNABLES` such a process keeps the memory that it frees, in large pages. Each
+    training step allocates as much as the previous one freed; if that was returned to the system,
+    up to a third of the time goes into fetching it again. The C library reads the variable when a
+    process starts, so it has no effect on this one.
+
+    Returns:
+        Variables by name; those that are set already are left out.
+
     """
+    if _TUNABLES in os.environ:
+        return {}
     options = ("mmap_max=0", "trim_threshold=4294967296", "arena_max=1", "hugetlb=1")
-    os.environ.setdefault(_TUNABLES, ":".join(f"glibc.malloc.{option}" for option in options))
+    return {_TUNABLES: ":".join(f"glibc.malloc.{option}" for option in options)}
 
 
 @contextlib.contextmanager
 def imports_without_gc() -> Iterator[None]:
-    """Look for no garbage meanwhile, and afterwards never again among what is there.
+    """Disable the garbage collector during imports, then freeze the survivors.
 
-    Python looks through all it has whenever that has grown by a quarter. While libraries are
-    imported this finds nothing, and takes a third of the time.
+    Python collects whenever the number of objects has grown by a quarter. During imports this
+    finds nothing and takes a third of the time. Frozen objects are never looked at again. If the
+    collector was disabled before, it stays disabled and nothing is frozen.
     """
     was_enabled = gc.isenabled()
     gc.disable()
@@ -89,15 +91,15 @@ def imports_without_gc() -> Iterator[None]:
 
 
 def start_tensorflow(threads: int | None = None, *, backend: str = "tensorflow") -> None:
-    """Import TensorFlow and let it look at its devices; call before the first import of Keras.
+    """Import TensorFlow and initialise its devices; call before the first import of Keras.
 
-    An operation has one thread to itself, since those of recurrent networks are too small to be
-    parted; `threads` of them run side by side.
+    Each operation runs on one thread, because the operations of recurrent networks are too small to
+    divide; up to `threads` operations run in parallel.
 
     Args:
-        threads: how many it may use; None for as many as there are cores.
-        backend: what Keras trains with. Anything else is done with TensorFlow, for which models are
-            saved.
+        threads: number of threads; by default one per core.
+        backend: Keras' backend for training, `tensorflow` or `torch`. Models are always saved for
+            TensorFlow, and predictions always use it.
 
     """
     os.environ[_BACKEND] = backend
@@ -110,25 +112,25 @@ def start_tensorflow(threads: int | None = None, *, backend: str = "tensorflow")
     with imports_without_gc(), _quiet_stderr():
         import tensorflow as tf
 
-        # Where TensorFlow is up already its threads stay as they are.
+        # Raised when TensorFlow is already initialised, which fixes its threads.
         with contextlib.suppress(RuntimeError):
             tf.config.threading.set_intra_op_parallelism_threads(1)
             tf.config.threading.set_inter_op_parallelism_threads(threads or count_cores())
-            # Several processes share a GPU: none may take all of its memory.
+            # Several processes share a GPU; by default the first would take all of its memory.
             for gpu in tf.config.list_physical_devices("GPU"):
                 tf.config.experimental.set_memory_growth(gpu, True)
         tf.get_logger().setLevel(logging.ERROR)
-        # The first look at the devices prints what the import did not.
+        # Initialises the devices while stderr is caught: this prints warnings too.
         tf.config.list_logical_devices()
 
 
 def warm_up(backend: str, threads: int, modules: Sequence[str]) -> None:
-    """Bring up all that a worker of a sweep needs, before it knows what to do.
+    """Prepare a worker of a sweep, so that its first task starts at once.
 
     Args:
-        backend: what Keras trains with.
-        threads: how many it may use.
-        modules: to import; given by name, since importing them is what takes the time.
+        backend: Keras' backend, `tensorflow` or `torch`.
+        threads: number of threads that the worker may use.
+        modules: names of the modules to import; their imports take most of the time.
 
     """
     with imports_without_gc():
@@ -139,28 +141,32 @@ def warm_up(backend: str, threads: int, modules: Sequence[str]) -> None:
 
 
 def redirect_library_settings() -> None:
-    """Let Keras and matplotlib write their settings and font list to a temporary folder."""
+    """Make Keras and matplotlib write their settings and font cache to a temporary folder.
+
+    Variables that are set already, and a Keras settings file of the user, stay in effect.
+    """
     folder = Path(tempfile.gettempdir()) / f"ecomclf-{os.getuid()}"
     os.environ.setdefault("MPLCONFIGDIR", str(folder / "matplotlib"))
-    # A user's own settings are read where they are, but for the backend, which has a variable.
+    # Only the backend in the user's file is overridden, by KERAS_BACKEND.
     if not (Path.home() / ".keras" / "keras.json").exists():
         os.environ.setdefault("KERAS_HOME", str(folder / "keras"))
 
 
 def quiet_mlflow() -> None:
-    """Let MLflow and its database migrations speak of problems only, without progress bars."""
+    """Make MLflow and its database migrations log errors only, and show no progress bars."""
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    # Importing MLflow sets its level from this variable; the loop is for where it is imported.
+    # MLflow sets its log level from this variable on import; the loop is for when it is imported
+    # already.
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.ERROR)
-    # It shows the traceback of what it raises as well.
+    # This logger also prints the traceback of each exception that it raises.
     logging.getLogger("mlflow.store.db").setLevel(logging.CRITICAL)
 
 
 @contextlib.contextmanager
 def _quiet_stderr() -> Iterator[None]:
-    """Catch what C++ writes to file descriptor 2; show it only when the block fails."""
+    """Capture what C++ code writes to file descriptor 2; show it only if the block fails."""
     sys.stderr.flush()
     stderr = os.dup(2)
     with tempfile.TemporaryFile() as caught:

@@ -1,22 +1,33 @@
-"""Where the time of a job goes."""
+"""How long the parts of a job take."""
 
 import time
 from collections import defaultdict
 
 
 class Stopwatch:
-    """Adds up the seconds of the parts of a job, from one lap to the next."""
+    """Accumulate the seconds that each part of a job takes.
+
+    It starts when it is created. A part may have several laps, which add up.
+
+    Example:
+        >>> watch = Stopwatch()
+        >>> total = sum(range(1000))
+        >>> watch.lap("summing")
+        >>> list(watch.metrics())
+        ['seconds_summing']
+
+    """
 
     def __init__(self) -> None:
         self._last = time.perf_counter()
         self._seconds: dict[str, float] = defaultdict(float)
 
     def lap(self, part: str) -> None:
-        """Count the time since the last lap for a part."""
+        """Add the time since the last lap, or since the start, to a part."""
         now = time.perf_counter()
         self._seconds[part] += now - self._last
         self._last = now
 
     def metrics(self) -> dict[str, float]:
-        """Give the seconds of each part so far as `seconds_<part>`."""
+        """Return the seconds of each part so far, under the name `seconds_<part>`."""
         return {f"seconds_{part}": seconds for part, seconds in self._seconds.items()}

@@ -1,10 +1,10 @@
-"""The winner of a sweep, chosen on validation rows: best trials averaged, with the wide path."""
+"""The winner of a sweep, chosen on validation rows: best trials averaged, with the linear path."""
 
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import optuna
@@ -12,21 +12,28 @@ from mlflow.entities import Run
 
 from ecomclf.config.loading import Config
 from ecomclf.data.splitting import Split
+from ecomclf.errors import JobError
 from ecomclf.search.study import ID, chosen_values, complete
 from ecomclf.tracking.runs import CLASSIFIER_FOLDER, Tracking
 
 if TYPE_CHECKING:
     from ecomclf.models.classifier import Classifier
     from ecomclf.models.ensemble import Blend
+    from ecomclf.models.training import Fitted
     from ecomclf.text.token_ids import TokenIds
 
 
 @dataclass(frozen=True)
 class Winner:
-    """What was chosen: trials, best first, how they are blended, and the classifier it makes.
+    """The model that a sweep, or a single training, ends with.
 
-    `configs` are the trials' own. `probabilities` float32 [rows, classes] are those of the
-    validation rows.
+    Attributes:
+        trials: numbers of the averaged trials, best first; (0,) for a single training.
+        configs: theirs, in the same order.
+        blend: how they are combined.
+        classifier: what that makes, calibrated, with its threshold.
+        probabilities: float32 [validation rows, classes].
+
     """
 
     trials: tuple[int, ...]
@@ -35,59 +42,111 @@ class Winner:
     classifier: "Classifier"
     probabilities: np.ndarray
 
+    def description(self) -> str:
+        """Return what the model consists of, in Markdown, for the model card."""
+        config = self.configs[0]
+        return (
+            f"trials averaged: {', '.join(map(str, self.trials))}; share of the linear path "
+            f"(TF-IDF and a linear SVM): {self.blend.wide_share:.2f}. The best trial: "
+            f"{config.model.encoder.upper()} {config.model.units}, embedding "
+            f"{config.model.embedding_dim}, dropout {config.model.dropout:.3g}, "
+            f"{config.model.pooling} pooling. First {config.text.max_length} words, cleaning: "
+            f"{', '.join(config.text.steps) or 'none'}."
+        )
+
 
 def choose_winner(config: Config, split: Split, study: optuna.Study, tracking: Tracking) -> Winner:
-    """Choose on validation rows; the models are those that the trials left."""
-    from ecomclf.evaluation.calibration import threshold_for
-    from ecomclf.models.ensemble import build_ensemble, choose_blend
+    """Choose on validation rows how many of the best trials are averaged, with the linear path.
+
+    Raises:
+        JobError: none of the best trials has its model left in the artifact store.
+
+    """
+    from ecomclf.models.ensemble import choose_blend
     from ecomclf.models.linear_path import fit_linear_path
 
     runs = tracking.trial_runs(study.user_attrs[ID])
     configs = _candidates(config, study, tracking, runs)
     loaded = _load(tracking, {number: runs[number] for number in configs})
     best = next(iter(loaded.values()))
-    labels, classes = split.validation.labels, len(split.classes)
     train, validation = _encode(best, split, next(iter(configs.values())))
-    wide, decisions = None, None
+    linear, decisions = None, None
     if config.winner.wide:
-        wide = fit_linear_path(
+        linear = fit_linear_path(
             train,
             split.train.labels,
             vocabulary_size=best.vectorizer.vocabulary_size,
-            classes=classes,
+            classes=len(split.classes),
         )
-        decisions = best.with_network(wide).predict_encoded(validation)
-    blend = choose_blend(
-        labels, [each.predict_encoded(validation) for each in loaded.values()], decisions
-    )
+        decisions = best.with_network(linear).predict_encoded(validation)
+    members = [each.predict_encoded(validation) for each in loaded.values()]
+    blend = choose_blend(split.validation.labels, members, decisions)
     trials = tuple(loaded)[: blend.members]
-    members = {number: loaded[number].network for number in trials}
-    classifier = best.with_network(build_ensemble(members, wide, blend))
-    probabilities = classifier.predict_encoded(validation)
-    target = config.winner.target_precision
-    classifier.threshold = threshold_for(labels, probabilities, target)
-    return Winner(
-        trials, tuple(configs[number] for number in trials), blend, classifier, probabilities
+    return _blend(
+        config,
+        split,
+        {number: loaded[number] for number in trials},
+        tuple(configs[number] for number in trials),
+        blend,
+        linear,
+        validation,
     )
+
+
+def single_winner(fitted: "Fitted", split: Split, validation: "TokenIds") -> Winner:
+    """Return a single trained classifier as a winner: calibrated, with its threshold."""
+    from ecomclf.models.ensemble import choose_blend
+
+    blend = choose_blend(split.validation.labels, [fitted.probabilities], None)
+    members = {0: fitted.classifier}
+    return _blend(fitted.config, split, members, (fitted.config,), blend, None, validation)
+
+
+def _blend(
+    config: Config,
+    split: Split,
+    members: "Mapping[int, Classifier]",
+    configs: tuple[Config, ...],
+    blend: "Blend",
+    linear: Any,
+    validation: "TokenIds",
+) -> Winner:
+    """Combine classifiers, and set the threshold for the config's target precision."""
+    from ecomclf.evaluation.calibration import threshold_for
+    from ecomclf.models.ensemble import build_ensemble
+
+    networks = {number: each.network for number, each in members.items()}
+    first = next(iter(members.values()))
+    classifier = first.with_network(build_ensemble(networks, linear, blend))
+    probabilities = classifier.predict_encoded(validation)
+    classifier.threshold = threshold_for(
+        split.validation.labels, probabilities, config.winner.target_precision
+    )
+    return Winner(tuple(members), configs, blend, classifier, probabilities)
 
 
 def _candidates(
     config: Config, study: optuna.Study, tracking: Tracking, runs: Mapping[int, Run]
 ) -> dict[int, Config]:
-    """Give the configs of the best trials that have the text config of the very best."""
-    # When the study was judged before, others have lost their models.
+    """Return the configs of the best trials that have the text config of the very best."""
     best = ranked(study)[: config.sweep.keep_models]
+    # In a study that was evaluated before, other trials have lost their models.
     kept = [
         number
         for number in best
         if tracking.has_artifact(runs[number].info.run_id, CLASSIFIER_FOLDER)
     ]
+    if not kept:
+        raise JobError(
+            f"none of the best trials ({', '.join(map(str, best))}) has its model left in the "
+            "artifact store; train more with a larger --trials, or start a new --study"
+        )
     configs = {
         number: config.with_values(chosen_values(config.sweep.space, study.trials[number].params))
         for number in kept
     }
-    alike = [number for number in kept if configs[number].text == configs[kept[0]].text]
-    return {number: configs[number] for number in alike[: config.winner.members]}
+    same_texts = [number for number in kept if configs[number].text == configs[kept[0]].text]
+    return {number: configs[number] for number in same_texts[: config.winner.members]}
 
 
 def _load(tracking: Tracking, runs: Mapping[int, Run]) -> "dict[int, Classifier]":
@@ -104,26 +163,31 @@ def _load(tracking: Tracking, runs: Mapping[int, Run]) -> "dict[int, Classifier]
 
 
 def _encode(classifier: "Classifier", split: Split, config: Config) -> "tuple[TokenIds, TokenIds]":
-    """Give the training and validation texts as ids, as the classifier was trained on them.
+    """Return the ids of the training and validation texts, with the classifier's vocabulary.
 
-    Kept ones are taken, which other code may have made since, with another vocabulary.
+    The cached ids are used unless other code made them since, with another vocabulary.
     """
     from ecomclf.text.encoded_texts import encode_texts
 
-    kept = encode_texts(split, config.text)
-    if kept.vectorizer.words == classifier.vectorizer.words:
-        return kept.train, kept.validation
+    cached = encode_texts(split, config.text)
+    if cached.vectorizer.words == classifier.vectorizer.words:
+        return cached.train, cached.validation
     return classifier.encode(split.train.texts), classifier.encode(split.validation.texts)
 
 
 def ranked(study: optuna.Study) -> list[int]:
-    """Give the numbers of complete trials, best first."""
+    """Return the numbers of the complete trials, best first."""
     trials = sorted(complete(study), key=lambda trial: (-(trial.value or 0.0), trial.number))
     return [trial.number for trial in trials]
 
 
 def delete_other_models(study: optuna.Study, tracking: Tracking, count: int) -> int:
-    """Remove the saved classifiers of all but the best trials; gives how many could not be."""
+    """Delete the saved classifiers of all but the `count` best trials.
+
+    Returns:
+        How many could not be deleted.
+
+    """
     kept = {*ranked(study)[:count]}
     return sum(
         not tracking.delete_artifact(run.info.run_id, CLASSIFIER_FOLDER)

@@ -1,6 +1,6 @@
-"""The winner judged: once on the test rows, registered once, sent to the gate.
+"""The winner on the test rows: read once, recorded, registered once, sent through the gate.
 
-This is the one place of a sweep that reads test rows, but for `repeats`, which chooses nothing.
+The test rows choose nothing. Only `seed_repeats` reads them again, which chooses nothing either.
 """
 
 import json
@@ -8,10 +8,9 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-import optuna
 from mlflow.entities.model_registry import ModelVersion
 
 from ecomclf.config.loading import Config
@@ -22,21 +21,12 @@ from ecomclf.evaluation.calibration import coverage, expected_calibration_error,
 from ecomclf.evaluation.error_tables import error_table
 from ecomclf.evaluation.figures import confusion_figure, reliability_figure
 from ecomclf.evaluation.intervals import Interval, difference_interval, metric_intervals
-from ecomclf.evaluation.report import Report, evaluate, evaluate_labels
+from ecomclf.evaluation.report import SCORE_NAMES, Report, evaluate, evaluate_labels
 from ecomclf.models.baseline import Baseline
 from ecomclf.runtime.disk_cache import digest_of
 from ecomclf.search.blending import Winner
-from ecomclf.search.study import ID
-from ecomclf.tracking.leaderboard import leaderboard
 from ecomclf.tracking.model_card import model_card
-from ecomclf.tracking.promotion_gate import (
-    Champion,
-    Comparison,
-    GateDecision,
-    Label,
-    compare,
-    judge,
-)
+from ecomclf.tracking.promotion_gate import Champion, Comparison, compare, decide
 from ecomclf.tracking.registry import (
     CHAMPION,
     CONFIG_FILE,
@@ -47,118 +37,207 @@ from ecomclf.tracking.registry import (
     SAMPLES_FILE,
     Registry,
 )
-from ecomclf.tracking.runs import Run, Tracking
+from ecomclf.tracking.runs import Run
 
 if TYPE_CHECKING:
     from ecomclf.models.classifier import Classifier
 
 _SAMPLES = 10
+# The final evaluation as an artifact of the run.
+EVALUATION_FILE = "evaluation.json"
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a winner comes from: the config, the data and its split, and the run it belongs to.
+
+    `study` and `study_id` name the study; of a single training they name its run.
+    """
+
+    config: Config
+    data: DataReport
+    split: Split
+    run: Run
+    study: str
+    study_id: str
+
+    @property
+    def metric(self) -> str:
+        """Return the metric of `Report` that `train.monitor` names."""
+        return self.config.train.monitor.removeprefix("val_")
+
+
+@dataclass(frozen=True)
+class HeldOutScores:
+    """A winner and the baselines on the test rows.
+
+    Attributes:
+        report: metrics of the winner.
+        probabilities: float32 [test rows, classes].
+        intervals: of the winner's metrics, by name.
+        baselines: metrics of each baseline, by its name.
+        differences: metric of the winner minus that of each baseline, by its name.
+
+    """
+
+    report: Report
+    probabilities: np.ndarray
+    intervals: dict[str, Interval]
+    baselines: dict[str, Report]
+    differences: dict[str, Interval]
 
 
 @dataclass(frozen=True)
 class FinalEvaluation:
-    """The winner's figures on the test rows, against each baseline, and what became of it.
+    """What a winner reached on the test rows, and what became of it.
 
-    `differences` are weighted F1 of the winner minus that of the baseline of this name.
+    Attributes:
+        test: metrics on the test rows.
+        baselines: metrics of each baseline, by its name.
+        differences: `metric` of the winner minus that of each baseline, by its name.
+        metric: the metric of `Report` that `train.monitor` names.
+        model: name of the registered model.
+        version: number of the version.
+        gate: decision of the promotion gate, with its reasons.
+        stage: what the version holds now, None for no stage.
+
     """
 
     test: Report
     baselines: dict[str, Report]
     differences: dict[str, Interval]
-    version: ModelVersion
-    verdict: str
+    metric: str
+    model: str
+    version: str
+    gate: str
     stage: str | None
 
+    def lines(self) -> list[str]:
+        """Return the evaluation as lines to print."""
+        return [
+            f"winner: {self.test.summary('test')}",
+            *(
+                f"{name.replace('_', ' ')}: {report.summary('test')}; winner minus it, "
+                f"{SCORE_NAMES[self.metric]}, {self.differences[name].as_text()}"
+                for name, report in self.baselines.items()
+            ),
+            f"winner is version {self.version} of the model {self.model}, "
+            + (f"in {self.stage}" if self.stage else "without a stage"),
+            f"gate: {self.gate}",
+        ]
 
-def evaluate_winner(
-    config: Config,
-    data: DataReport,
-    split: Split,
-    study: optuna.Study,
-    tracking: Tracking,
-    parent: Run,
-    winner: Winner,
-    baselines: Mapping[str, Baseline],
-) -> FinalEvaluation:
-    """Judge a winner, write it to the parent run, register it unless it already is.
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON, which `from_dict` reads."""
+        return asdict(self)
 
-    `baselines` are known by the prefix of their figures; the first is the gate's yardstick.
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """Return the evaluation of which these are the values."""
+        reports = {name: Report.from_dict(each) for name, each in values["baselines"].items()}
+        differences = {name: Interval(**each) for name, each in values["differences"].items()}
+        read = {
+            "test": Report.from_dict(values["test"]),
+            "baselines": reports,
+            "differences": differences,
+        }
+        return cls(**{**values, **read})
+
+
+def evaluate_winner(job: Job, winner: Winner, baselines: Mapping[str, Baseline]) -> FinalEvaluation:
+    """Score a winner on the test rows, record it in the job's run, register it unless it is.
+
+    Args:
+        job: what it comes from.
+        winner: chosen on validation rows.
+        baselines: by name; the first is the one that the gate compares with.
+
     """
-    classifier = winner.classifier
-    probabilities = classifier.predict_proba(split.test.texts)
-    test = evaluate(split.test.labels, probabilities, split.classes)
-    validation = evaluate(split.validation.labels, winner.probabilities, split.classes)
-    predicted = probabilities.argmax(axis=1)
-    labels, groups = split.test.labels, split.test.groups
-    others = {name: each.predict(split.test.texts) for name, each in baselines.items()}
-    reports = {
-        name: evaluate_labels(labels, other, split.classes) for name, other in others.items()
-    }
-    differences = {
-        name: difference_interval(labels, predicted, other, groups)
-        for name, other in others.items()
-    }
-
-    parent.log_metrics(validation.metrics("val") | test.metrics("test"))
-    for side, rows, answers in (
-        ("val", split.validation, winner.probabilities),
-        ("test", split.test, probabilities),
-    ):
-        _log_confidence(parent, side, rows, answers, classifier.threshold)
-    for name, interval in metric_intervals(labels, predicted, groups).items():
-        parent.log_metrics(_bounds(f"test_{name}", interval))
-    for name, report in reports.items():
-        difference = {f"{name}_difference": differences[name].value}
-        bounds = _bounds(f"{name}_difference", differences[name])
-        parent.log_metrics(report.metrics(f"{name}_test") | difference | bounds)
-    _log_winner(parent, study, tracking, winner, test)
-    parent.log_table(
-        error_table(split.validation, winner.probabilities, split.classes),
-        "validation_errors.json",
-    )
-    if config.winner.test_errors:
-        parent.log_table(error_table(split.test, probabilities, split.classes), "test_errors.json")
-
-    registry = Registry(tracking.uri, config.registry.model)
-    version = _register(registry, parent, study, split, winner, test, config)
+    scores = score_on_test_rows(job, winner, baselines)
+    log_scores(job, winner, scores)
+    registry = Registry(job.run.uri, job.config.registry.model)
+    version = register(registry, job, winner, scores.report)
     if GATE not in version.tags:
-        comparison = _compare_with_champion(registry, version, classifier, split, config)
-        first = next(iter(baselines))
-        verdict = judge(
-            test,
-            config.registry,
-            comparison,
-            baseline=differences[first],
-            honest=split.protocol == "groups",
-        )
-        card = model_card(winner, data, split, test, reports[first], verdict)
-        _pass_gate(registry, version, verdict, config.registry.stage, card)
+        pass_gate(registry, version, job, winner, scores)
         version = registry.resolve(version=str(version.version))
-    held = {held: stage for stage, held in registry.aliases().items()}
-    return FinalEvaluation(
-        test,
-        reports,
-        differences,
-        version,
-        version.tags[GATE_REASON],
-        held.get(str(version.version)),
+    stages = {number: stage for stage, number in registry.holders().items()}
+    evaluation = FinalEvaluation(
+        test=scores.report,
+        baselines=scores.baselines,
+        differences=scores.differences,
+        metric=job.metric,
+        model=registry.name,
+        version=str(version.version),
+        gate=version.tags[GATE_REASON],
+        stage=stages.get(str(version.version)),
     )
+    job.run.log_json(evaluation.to_dict(), EVALUATION_FILE)
+    return evaluation
+
+
+def score_on_test_rows(
+    job: Job, winner: Winner, baselines: Mapping[str, Baseline]
+) -> HeldOutScores:
+    """Predict the test rows with the winner and with each baseline."""
+    test, classes = job.split.test, job.split.classes
+    probabilities = winner.classifier.predict_proba(test.texts)
+    predicted = probabilities.argmax(axis=1)
+    others = {name: each.predict(test.texts) for name, each in baselines.items()}
+    return HeldOutScores(
+        report=evaluate(test.labels, probabilities, classes),
+        probabilities=probabilities,
+        intervals=metric_intervals(test.labels, predicted, test.groups),
+        baselines={
+            name: evaluate_labels(test.labels, other, classes) for name, other in others.items()
+        },
+        differences={
+            name: difference_interval(test.labels, predicted, other, test.groups, score=job.metric)
+            for name, other in others.items()
+        },
+    )
+
+
+def log_scores(job: Job, winner: Winner, scores: HeldOutScores) -> None:
+    """Log metrics, intervals, confidence, errors and the winner's make-up to the job's run."""
+    run, split, classes = job.run, job.split, job.split.classes
+    threshold = winner.classifier.threshold
+    validation = evaluate(split.validation.labels, winner.probabilities, classes)
+    run.log_metrics(validation.metrics("val") | scores.report.metrics("test"))
+    for name, interval in scores.intervals.items():
+        run.log_metrics(_bounds(f"test_{name}", interval))
+    for name, report in scores.baselines.items():
+        difference = scores.differences[name]
+        run.log_metrics(
+            report.metrics(f"{name}_test")
+            | {f"{name}_difference": difference.value}
+            | _bounds(f"{name}_difference", difference)
+        )
+    _log_confidence(run, "val", split.validation, winner.probabilities, threshold)
+    _log_confidence(run, "test", split.test, scores.probabilities, threshold)
+    run.log_table(
+        error_table(split.validation, winner.probabilities, classes), "validation_errors.json"
+    )
+    if job.config.winner.test_errors:
+        run.log_table(error_table(split.test, scores.probabilities, classes), "test_errors.json")
+    made_of = {"trials": winner.trials, "threshold": threshold, **asdict(winner.blend)}
+    run.log_json(made_of, "winner.json")
+    run.log_json(scores.report.to_dict(), "report.json")
+    run.log_figure(confusion_figure(scores.report, "test rows"), "confusion_matrix.png")
 
 
 def _log_confidence(
     run: Run, side: str, rows: Subset, probabilities: np.ndarray, threshold: float
 ) -> None:
-    """Log what the confidence of answers is worth on one side."""
+    """Log how far confidences can be trusted on one side of the split."""
     bins = reliability(rows.labels, probabilities)
     covered, precision = coverage(rows.labels, probabilities, threshold)
-    figures = {
+    metrics = {
         f"{side}_calibration_error": expected_calibration_error(bins),
         f"{side}_coverage": covered,
     }
-    # With nothing covered there is no precision, and MLflow takes no figure for that.
-    run.log_metrics(
-        figures if precision is None else figures | {f"{side}_covered_precision": precision}
-    )
+    # Undefined when nothing is covered; MLflow has no value for that.
+    if precision is not None:
+        metrics[f"{side}_covered_precision"] = precision
+    run.log_metrics(metrics)
     names = {"val": "validation", "test": "test"}
     run.log_figure(reliability_figure(bins, f"{names[side]} rows"), f"{side}_reliability.png")
 
@@ -167,46 +246,19 @@ def _bounds(name: str, interval: Interval) -> dict[str, float]:
     return {f"{name}_low": interval.low, f"{name}_high": interval.high}
 
 
-def _log_winner(
-    parent: Run, study: optuna.Study, tracking: Tracking, winner: Winner, test: Report
-) -> None:
-    runs = tracking.trial_runs(study.user_attrs[ID])
-    best = winner.trials[0]
-    parent.tag(
-        winner_trial=best,
-        winner_run=runs[best].info.run_id,
-        winner_trials=" ".join(map(str, winner.trials)),
-    )
-    parent.log_json(
-        {"trials": winner.trials, "threshold": winner.classifier.threshold, **asdict(winner.blend)},
-        "winner.json",
-    )
-    parent.log_json(test.to_dict(), "report.json")
-    parent.log_figure(confusion_figure(test, "test rows"), "confusion_matrix.png")
-    table = leaderboard(tracking, study_id=study.user_attrs[ID])
-    parent.log_table(table[1], "leaderboard.json")
-
-
-def _register(
-    registry: Registry,
-    parent: Run,
-    study: optuna.Study,
-    split: Split,
-    winner: Winner,
-    test: Report,
-    config: Config,
-) -> ModelVersion:
-    """Register the winner, or give the version that a command killed later than that has left."""
+def register(registry: Registry, job: Job, winner: Winner, test: Report) -> ModelVersion:
+    """Register the winner, or return the version that an interrupted command registered."""
     from ecomclf.models.ensemble import describe
 
     networks = dict(zip(winner.trials, (each.model for each in winner.configs), strict=True))
     ensemble = describe(networks, winner.blend)
-    # What the gate asks for belongs to it: with other floors the same winner is judged anew.
-    floors = config.registry.model_dump_json()
-    recipe = digest_of([ensemble, repr(winner.classifier.threshold), floors])
-    version = registry.find(study_id=study.user_attrs[ID], recipe=recipe)
+    # With other minimum metrics the same winner goes through the gate again, as a new version.
+    rules = job.config.registry.model_dump_json()
+    recipe = digest_of([ensemble, repr(winner.classifier.threshold), rules])
+    version = registry.find(study_id=job.study_id, recipe=recipe)
     if version is not None:
         return version
+    split = job.split
     sides = {"train": split.train, "validation": split.validation, "test": split.test}
     keys = {name: np.unique(group_keys(rows.texts)) for name, rows in sides.items()}
     files = {
@@ -215,67 +267,79 @@ def _register(
         REPORT_FILE: json.dumps(test.to_dict(), ensure_ascii=False, indent=2),
         SAMPLES_FILE: json.dumps(split.test.texts[:_SAMPLES], ensure_ascii=False, indent=2),
     }
-    model = parent.log_model(winner.classifier, keys, files)
     return registry.register(
-        parent,
-        model,
-        study=study.study_name,
-        study_id=study.user_attrs[ID],
+        job.run,
+        job.run.log_model(winner.classifier, keys, files),
+        study=job.study,
+        study_id=job.study_id,
         trials=" ".join(map(str, winner.trials)),
         recipe=recipe,
     )
 
 
+def pass_gate(
+    registry: Registry, version: ModelVersion, job: Job, winner: Winner, scores: HeldOutScores
+) -> None:
+    """Send a version through the promotion gate; if it passes, it gets its stage.
+
+    The tag `gate` is written last: a command that is killed before that is repeated by the next.
+    """
+    config, number = job.config.registry, str(version.version)
+    baseline = next(iter(scores.baselines))
+    decision = decide(
+        scores.report,
+        config,
+        _compare_with_champion(registry, number, winner.classifier, job),
+        baseline=scores.differences[baseline],
+        leak_free=job.split.protocol == "groups",
+        metric=job.metric,
+    )
+    card = model_card(
+        winner.description(),
+        winner.classifier.threshold,
+        job.data,
+        job.split,
+        job.config.data.split_seed,
+        scores.report,
+        scores.baselines[baseline],
+        decision,
+    )
+    comparison = decision.comparison
+    tags = {GATE_REASON: decision.as_text()}
+    if comparison is not None:
+        tags[CHAMPION] = comparison.as_text()
+    registry.describe(version, card, tags)
+    if decision.passed:
+        compared = comparison is None or comparison.comparable
+        registry.promote(number, config.stage if compared else "Staging", "passed the gate")
+    registry.describe(version, card, {GATE: "passed" if decision.passed else "refused"})
+
+
 def _compare_with_champion(
-    registry: Registry,
-    version: ModelVersion,
-    challenger: "Classifier",
-    split: Split,
-    config: Config,
+    registry: Registry, version: str, challenger: "Classifier", job: Job
 ) -> Comparison | None:
-    """Hold a version's classifier against that in Production, where there is another."""
+    """Compare a version's classifier with the champion; None where there is no other one."""
     from ecomclf.models.classifier import Classifier
     from ecomclf.tracking.mlflow_flavor import GROUP_KEYS_FILE
 
-    number = registry.aliases().get("Production")
-    # Killed after it was promoted, the version itself is there.
-    if number is None or number == str(version.version):
+    number = registry.holders().get("Production")
+    # A command that was killed after the promotion finds the version itself there.
+    if number is None or number == version:
         return None
     held = registry.resolve(version=number)
     with tempfile.TemporaryDirectory() as folder:
         files = registry.download(held, Path(folder))
-        # A version that no sweep has made does not say what it has seen.
+        # A version that was registered in another way does not say which texts it has seen.
         if not (files / GROUP_KEYS_FILE).exists():
             return Comparison(number, 0)
         with np.load(files / GROUP_KEYS_FILE, allow_pickle=False) as keys:
             seen = np.union1d(keys["train"], keys["validation"])
-        champion = Champion(number, _labelling(Classifier.load(files)), seen)
+        champion = Classifier.load(files)
     return compare(
-        _labelling(challenger),
-        champion,
-        split.test,
-        split.classes,
-        least_rows=config.registry.min_common_rows,
+        lambda texts: challenger.predict(texts)["label"].tolist(),
+        Champion(number, lambda texts: champion.predict(texts)["label"].tolist(), seen),
+        job.split.test,
+        job.split.classes,
+        min_rows=job.config.registry.min_common_rows,
+        metric=job.metric,
     )
-
-
-def _labelling(classifier: "Classifier") -> Label:
-    return lambda texts: [
-        classifier.classes[at] for at in classifier.predict_proba(texts).argmax(axis=1)
-    ]
-
-
-def _pass_gate(
-    registry: Registry, version: ModelVersion, verdict: GateDecision, stage: str, card: str
-) -> None:
-    """Write the verdict on the version, then let it have its stage; the tag says it is done."""
-    number = str(version.version)
-    comparison = verdict.comparison
-    tags = {GATE_REASON: verdict.as_text()}
-    if comparison is not None:
-        tags[CHAMPION] = comparison.as_text()
-    registry.describe(version, card, tags)
-    if verdict.passed:
-        compared = comparison is None or comparison.comparable
-        registry.promote(number, stage if compared else "Staging", "passed the gate")
-    registry.describe(version, card, {GATE: "passed" if verdict.passed else "refused"})

@@ -1,10 +1,10 @@
-"""Runs a given function on worker processes. Knows nothing of trials.
+"""A pool of worker processes that run a given function. It knows nothing of trials.
 
-A worker warms up while its parent may not know yet what there is to do, is set up once, then works
-off one task at a time. It ends when its parent does, and is replaced after a number of tasks, or
-when it dies. Tasks and results travel by a pipe of its own, so that one worker's death harms no
-other. What all workers need to know travels by a file: it may be larger than a pipe takes, and the
-parent must not wait for a worker that dies before it reads.
+A worker warms up while its parent may not know the tasks yet, is set up once, then runs one task at
+a time. It ends when its parent does, and is replaced after a number of tasks, or when it dies. Each
+worker has its own pipe for tasks and results, so a dead worker affects no other. What all workers
+need to know is passed in a file: it may exceed a pipe's buffer, and the parent must not wait for a
+worker that dies before it reads.
 """
 
 import contextlib
@@ -14,10 +14,13 @@ import os
 import pickle
 import shutil
 import signal
+import sys
 import tempfile
+import textwrap
 import threading
 import traceback
-from collections.abc import Callable, Iterator
+import types
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from multiprocessing import connection
 from multiprocessing.context import SpawnProcess
@@ -32,19 +35,19 @@ _SPAWN = multiprocessing.get_context("spawn")
 
 
 class Emit(Protocol):
-    """Sends a message from a task to the parent, while the task runs."""
+    """Sends a message from a running task to the parent."""
 
     def __call__(self, body: Any) -> None:
         """Send any picklable value."""
 
 
-# Called once in each worker; gives the function that works off a task.
+# Called once in each worker; returns the function that runs a task.
 Setup = Callable[[Context], Callable[[Task, Emit], None]]
 
 
 @dataclass(frozen=True)
 class Message(Generic[Task]):
-    """A running task says something."""
+    """A running task has sent a message."""
 
     task: Task
     body: Any
@@ -52,14 +55,14 @@ class Message(Generic[Task]):
 
 @dataclass(frozen=True)
 class Finished(Generic[Task]):
-    """A task has returned."""
+    """A task has completed."""
 
     task: Task
 
 
 @dataclass(frozen=True)
 class Failed(Generic[Task]):
-    """A task, or its worker's set-up, has raised: why in a line, and the traceback."""
+    """A task, or the set-up of its worker, has raised: reason in one line, and traceback."""
 
     task: Task
     reason: str
@@ -68,7 +71,7 @@ class Failed(Generic[Task]):
 
 @dataclass(frozen=True)
 class Died(Generic[Task]):
-    """A worker has died in the midst of a task; `exit_code` is negative for a signal."""
+    """A worker has died during a task; `exit_code` is negative for a signal."""
 
     task: Task
     exit_code: int | None
@@ -78,17 +81,33 @@ Event = Message[Task] | Finished[Task] | Failed[Task] | Died[Task]
 
 
 class LocalWorkers(Generic[Context, Task]):
-    """Processes on this machine; leaving the `with` block kills those that still work.
+    """Worker processes on this machine; leaving the `with` block kills those that still run.
 
-    Their temporary files lie in a folder that is removed with it. The last starts when there are
-    tasks: until then the parent has something to do as well, and others wait for that.
+    Their temporary files are in a folder that is removed with them. The last worker starts when
+    there are tasks: until then the parent uses that core to prepare what the others wait for.
     """
 
-    def __init__(self, warm_up: Callable[[], object], *, count: int, tasks_per_worker: int) -> None:
-        """Remember what every worker calls first; entering the `with` block starts all but one."""
+    def __init__(
+        self,
+        warm_up: Callable[[], object],
+        *,
+        count: int,
+        tasks_per_worker: int,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        """Prepare the pool; entering the `with` block starts all workers but one.
+
+        Args:
+            warm_up: what every worker calls first; a module-level function of an importable module.
+            count: number of workers.
+            tasks_per_worker: after so many tasks a worker is replaced.
+            environment: environment variables of the workers, besides those of this process.
+
+        """
         self._warm_up = warm_up
         self._count = count
         self._tasks_per_worker = tasks_per_worker
+        self._environment = dict(environment or {})
         self._folder = tempfile.TemporaryDirectory(prefix="ecomclf-workers-")
         self._start = Path(self._folder.name) / "start"
         self._workers: list[_Worker[Task]] = []
@@ -102,7 +121,7 @@ class LocalWorkers(Generic[Context, Task]):
         self.close()
 
     def close(self) -> None:
-        """Kill the workers; what they were told is removed."""
+        """Kill the workers and remove their folder."""
         for worker in self._workers:
             worker.end()
         self._workers.clear()
@@ -114,13 +133,14 @@ class LocalWorkers(Generic[Context, Task]):
         context: Context,
         next_task: Callable[[], Task | None],
     ) -> Iterator[Event[Task]]:
-        """Work off tasks as long as there are any, and yield what happens; for one call.
+        """Run tasks as long as there are any, and yield what happens. Can be called once.
 
         Args:
-            setup: called once in each worker with the context; gives what works off a task.
+            setup: called once in each worker with the context; returns the function that runs a
+                task.
             context: any picklable value.
-            next_task: asked whenever a worker is free, and again after each event; None means that
-                there is nothing to do for now. With nothing to do and no task running, it ends.
+            next_task: called whenever a worker is idle, and again after each event; None means that
+                there is nothing to do for now. With nothing to do and no task running, `run` ends.
 
         """
         self._start.write_bytes(pickle.dumps((setup, context)))
@@ -150,7 +170,8 @@ class LocalWorkers(Generic[Context, Task]):
             idle.begin(task)
 
     def _add(self) -> "_Worker[Task]":
-        worker: _Worker[Task] = _Worker(self._warm_up, self._start, self._tasks_per_worker)
+        with _environment(self._environment), _without_main_module():
+            worker: _Worker[Task] = _Worker(self._warm_up, self._start, self._tasks_per_worker)
         self._workers.append(worker)
         return worker
 
@@ -175,7 +196,7 @@ class LocalWorkers(Generic[Context, Task]):
 
 
 class _Worker(Generic[Task]):
-    """A process, the parent's end of its pipe, and the task it is at."""
+    """A process, the parent's end of its pipe, and the task that it runs."""
 
     def __init__(self, warm_up: Callable[[], object], start: Path, tasks: int) -> None:
         self.pipe, theirs = _SPAWN.Pipe()
@@ -184,32 +205,62 @@ class _Worker(Generic[Task]):
         self.process: SpawnProcess = _SPAWN.Process(
             target=_work, args=(warm_up, start, theirs), daemon=True
         )
-        # Ctrl-C goes to every process of the terminal; the parent decides what it means. Workers
-        # inherit the block, so that none is hit before it can say that it ignores it.
+        # Ctrl-C reaches every process of the terminal, but only the parent acts on it. Workers
+        # inherit the blocked signal, so it cannot hit one before it has set it to be ignored.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             self.process.start()
         finally:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-        # Only the worker may hold its end: else its death would not close the pipe.
+        # If the parent kept the worker's end, the worker's death would not close the pipe.
         theirs.close()
 
     def begin(self, task: Task) -> None:
         self.task = task
         self.tasks_left -= 1
-        # Has it died meanwhile, then receiving from it says so.
+        # If the worker has died, the next `recv` reports it.
         with contextlib.suppress(OSError):
             self.pipe.send(task)
 
     def end(self) -> None:
-        """Kill the process; an idle one has nothing left to do but take down its libraries."""
+        """Kill the process; a normal exit would only spend seconds unloading libraries."""
         self.pipe.close()
         self.process.kill()
         self.process.join()
 
 
+@contextlib.contextmanager
+def _environment(variables: Mapping[str, str]) -> Iterator[None]:
+    """Set environment variables while the block runs; processes that it starts keep them."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+@contextlib.contextmanager
+def _without_main_module() -> Iterator[None]:
+    """Hide `__main__` from the processes that the block starts.
+
+    A spawned process runs the main script once more, to find what is defined in it. Nothing that a
+    worker needs is, and a script without `if __name__ == "__main__"` would start its sweep again.
+    """
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = types.ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
+
+
 def _work(warm_up: Callable[[], object], start: Path, pipe: Any) -> None:
-    """Live as a worker; `start` holds the set-up and its context by the time of the first task."""
+    """Run as a worker; `start` holds set-up and context by the time of the first task."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     folder = start.parent
@@ -220,14 +271,14 @@ def _work(warm_up: Callable[[], object], start: Path, pipe: Any) -> None:
         try:
             pipe.send((kind, body))
         except OSError:
-            # What a task does from now on could not be told any more.
+            # The parent is gone: nothing that the task does from now on could be reported.
             _end_with_parent(folder)
 
     failure: tuple[str, str] | None = None
     try:
         warm_up()
     except Exception as error:
-        failure = _describe(error)
+        failure = (describe_error(error), traceback.format_exc())
     function: Callable[[Any, Emit], None] | None = None
     while True:
         try:
@@ -243,21 +294,20 @@ def _work(warm_up: Callable[[], object], start: Path, pipe: Any) -> None:
                 function = setup(context)
             function(task, functools.partial(send, "message"))
         except Exception as error:
-            send("failed", _describe(error))
+            send("failed", (describe_error(error), traceback.format_exc()))
         else:
             send("finished", None)
 
 
-def _describe(error: Exception) -> tuple[str, str]:
-    """Say why in a line, and give the traceback of what is being handled."""
-    lines = str(error).strip().splitlines() or [""]
-    return f"{type(error).__name__}: {lines[0]}", traceback.format_exc()
+def describe_error(error: Exception) -> str:
+    """Return an exception's type and message in one line of at most 300 characters."""
+    return textwrap.shorten(f"{type(error).__name__}: {error}", 300, placeholder=" …")
 
 
 def _end_with_parent(folder: Path) -> NoReturn:
-    """Wait until the parent is gone, unless it kills this process; remove what it cannot any more.
+    """Wait for the parent to end (which usually kills this process), then remove the folder.
 
-    All workers of a killed parent do, whichever is last.
+    Every worker of a killed parent does so, in whichever order they end.
     """
     parent = multiprocessing.parent_process()
     assert parent is not None

@@ -1,4 +1,4 @@
-"""What a sweep shows: a live view in a terminal, one plain line a trial elsewhere."""
+"""Progress of a sweep: a live view in a terminal, elsewhere one plain line per trial."""
 
 import time
 from collections.abc import Mapping
@@ -24,10 +24,10 @@ class _RunningTrial:
 
 
 class SweepDisplay:
-    """Follows the trials of a sweep.
+    """Shows the trials of a sweep.
 
-    Leave `done` to what an earlier command has already counted: it is shown, but says nothing of
-    the time that a trial takes.
+    `done` trials were counted by an earlier command: they are shown, but not used to estimate the
+    time left.
     """
 
     def __init__(self, console: Console, *, total: int, done: int, workers: int, monitor: str):
@@ -56,19 +56,19 @@ class SweepDisplay:
             self._live = None
 
     def best_so_far(self, score: float, trial: int) -> None:
-        """Say what an earlier command has reached."""
+        """Set the best score of earlier commands."""
         self._best = (score, trial)
 
     def started(self, trial: int, values: Mapping[str, Any], epochs: int) -> None:
-        """Show a trial that has begun."""
+        """Show that a trial has started."""
         self._running[trial] = _RunningTrial(values, epochs)
 
     def epoch(self, trial: int, epoch: int, score: float) -> None:
-        """Show that a trial has an epoch more."""
+        """Show that a trial has completed an epoch."""
         self._running[trial].epoch, self._running[trial].score = epoch, score
 
     def ended(self, trial: int, state: str, score: float | None, error: str | None) -> None:
-        """Say that a trial is finished, pruned or failed, and what it has reached."""
+        """Print that a trial is finished, pruned or failed, and its score."""
         running = self._running.pop(trial)
         seconds = time.monotonic() - running.started
         self._seconds.append(seconds)
@@ -76,20 +76,20 @@ class SweepDisplay:
         if state == "finished" and score is not None:
             self._best = max(self._best or (score, trial), (score, trial), key=lambda best: best[0])
         values = " ".join(f"{key}={short_text(value)}" for key, value in running.values.items())
-        figure = f" {self._monitor} {score:.4f}" if score is not None else ""
+        reached = f" {self._monitor} {score:.4f}" if score is not None else ""
         best = f" best {self._best[0]:.4f} (trial {self._best[1]})" if self._best else ""
         self.say(
-            f"trial {trial} {state}{figure}, {running.epoch} epochs, {seconds:.1f} s, {values};"
+            f"trial {trial} {state}{reached}, {running.epoch} epochs, {seconds:.1f} s, {values};"
             f" {self._done()} of {self._total} done{best}" + (f"; {error}" if error else "")
         )
 
     def lost(self, trial: int, *, counts: bool) -> None:
-        """Say that a trial's worker has died, and whether the trial had its result by then."""
+        """Print that a trial's worker has died, and whether the trial had its result by then."""
         self._running.pop(trial, None)
         if counts:
-            self.say(f"trial {trial} ended: its worker died after it; its result counts")
+            self.say(f"trial {trial} ended: its worker died afterwards, its result counts")
         else:
-            self.say(f"trial {trial} killed: its worker died; what it was at is tried again")
+            self.say(f"trial {trial} killed: its worker died; its parameters are tried again")
 
     def say(self, line: str) -> None:
         """Print a line, above the live view where there is one."""

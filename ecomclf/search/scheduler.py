@@ -1,4 +1,4 @@
-"""A sweep's trials: handed out until the study has its number of them, followed, and settled."""
+"""Hands trials out to workers until the study has its number, and reconciles lost ones."""
 
 import contextlib
 import threading
@@ -19,12 +19,12 @@ from ecomclf.tracking.runs import Run, Tracking
 
 Workers = LocalWorkers[WorkerContext, TrialTask]
 
-# When so many workers in a row die before they have a trial, the next will not do better.
-_MOST_FALSE_STARTS = 3
+# After so many workers in a row have died before they got a trial, no more are started.
+_MAX_FALSE_STARTS = 3
 
 
 class TrialScheduler:
-    """Hands out trials until the study has its number of them, and follows them."""
+    """Hands trials out until the study has its number of them, and follows their progress."""
 
     def __init__(
         self,
@@ -40,11 +40,11 @@ class TrialScheduler:
         self._study = study
         self._parent = parent
         self._total = total
-        # The trial that each running task has announced; None before it has.
+        # The trial number that each running task has announced; None before that.
         self._announced: dict[TrialTask, int | None] = {}
         self._false_starts = 0
         self._unsettled = False
-        # Set when there are none to run, too.
+        # Also set when there are no trials to run.
         self.one_has_ended = threading.Event()
         self._display = SweepDisplay(
             console,
@@ -57,27 +57,27 @@ class TrialScheduler:
             self._display.best_so_far(study.best_value, study.best_trial.number)
 
     def run(self, workers: Workers) -> None:
-        """Run what is missing.
+        """Run the missing trials.
 
         Raises:
-            JobError: workers cannot work, whatever the trial.
+            JobError: the workers fail, whatever the trial.
 
         """
-        # Whatever comes after may rely on nobody running a trial any more.
+        # Once this returns, no worker is running a trial any more.
         with self._display, contextlib.closing(workers):
             for event in workers.run(prepare_worker, self._context, self._next_task):
                 self._follow(event)
         self.one_has_ended.set()
 
     def _next_task(self) -> TrialTask | None:
-        # After a death nothing new starts before the lost trial is enqueued again.
+        # After a worker has died, nothing new starts before the lost trial is enqueued again.
         if self._unsettled:
             return None
         done = studies.counted_trials(self._study)
-        # A trial may have ended whose worker has not said so yet.
+        # A trial may have ended without its worker having said so yet.
         working = [trial for trial in self._announced.values() if trial not in done]
         if len(done) + len(working) >= self._total:
-            # Who asks is idle: a core is free for bringing up what the winner is judged with.
+            # A worker is idle, so a core is free to start what the winner is evaluated with.
             start_tensorflow()
             return None
         ordinals = [task.ordinal for task in self._announced]
@@ -90,8 +90,8 @@ class TrialScheduler:
             self._show(event)
         elif isinstance(event, Failed):
             failure = JobError(
-                f"a worker failed outside of its trial: {event.reason}; its "
-                f"traceback is in error.txt of the run {self._parent.run_id}"
+                f"a worker failed outside of its trial: {event.reason}; the traceback is in "
+                f"error.txt of the run {self._parent.run_id}"
             )
             failure.add_note(event.error)
             raise failure
@@ -99,7 +99,7 @@ class TrialScheduler:
             self._worker_died(event)
         else:
             del self._announced[event.task]
-        # A trial without its worker can be told from the others once these have said theirs.
+        # Once all running tasks have announced their trials, the lost one is known.
         if self._unsettled and None not in self._announced.values():
             alive = [trial for trial in self._announced.values() if trial is not None]
             reconcile(self._study, self._context.tracking, alive=alive, after_death=True)
@@ -125,27 +125,26 @@ class TrialScheduler:
             self._display.lost(trial, counts=trial in studies.counted_trials(self._study))
             return
         self._false_starts += 1
-        if self._false_starts == _MOST_FALSE_STARTS:
+        if self._false_starts == _MAX_FALSE_STARTS:
             raise JobError(
-                f"{self._false_starts} workers in a row died before they began, the last with exit "
-                f"code {death.exit_code}; if memory is short, try fewer --workers"
+                f"{self._false_starts} workers in a row died before they got a trial, the last "
+                f"with exit code {death.exit_code}; if memory is short, use fewer --workers"
             )
 
 
 def reconcile(
     study: optuna.Study, tracking: Tracking, *, alive: Collection[int], after_death: bool = False
 ) -> None:
-    """Bring study and runs to agree on trials that nobody is running any more.
+    """Make study and runs agree on trials that no process is running any more.
 
-    A run that had ended tells what has become of its trial. Any other is KILLED, and its trial does
-    not count; its parameters are enqueued again. Killed in the midst of it, the next call does the
-    rest.
+    A run that had ended says how its trial ended. Any other run becomes KILLED; its trial does not
+    count, and its parameters are enqueued again. When interrupted, the next call does the rest.
 
     Args:
         study: changed in place.
-        tracking: where the runs are.
-        alive: numbers of the trials that are being run.
-        after_death: a worker died by itself, so that the trial may be to blame.
+        tracking: the store of the runs.
+        alive: numbers of the trials that are running.
+        after_death: a worker crashed, so the trial's parameters may be the cause.
 
     """
     left = [trial for trial in studies.running(study) if trial.number not in alive]

@@ -1,8 +1,8 @@
-"""Where a study is stored, and who may run it.
+"""Where a study is stored, and the lock that lets one process at a time run it.
 
-The journal is a file beside MLflow's artifacts. Its lock is the system's, so that a process killed
-while holding it blocks nobody, and whoever takes it first cuts off what a killed writer left of a
-last line.
+By default it is a journal file beside MLflow's artifacts. The operating system holds its lock, so
+a killed process blocks nobody; the next one to take the lock cuts off a last line that a killed
+writer left incomplete.
 """
 
 import contextlib
@@ -19,19 +19,19 @@ from sqlalchemy import NullPool, create_engine, make_url, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from ecomclf.errors import StudyError
-from ecomclf.tracking.runs import reason_of, without_password
+from ecomclf.tracking.connection import reason_of, without_password
 
 STUDIES = Path("mlruns") / "studies"
 
-# What an address means that names no port.
+# Ports of addresses that name none.
 _PORTS = {"postgresql": 5432, "mysql": 3306, "mariadb": 3306}
 
 
 def check_storage(storage: str, tracking_uri: str) -> None:
-    """Refuse to share MLflow's database: each would break the other's tables.
+    """Refuse to share MLflow's database: Optuna and MLflow would break each other's tables.
 
     Raises:
-        StudyError: the storage is that database, or is no database address.
+        StudyError: the storage is that database, or is not a database address.
 
     """
     try:
@@ -41,42 +41,42 @@ def check_storage(storage: str, tracking_uri: str) -> None:
             "the storage must be a database address such as postgresql+psycopg://… but got "
             f"{without_password(storage)!r}"
         ) from error
-    # MLflow's store may be a server or a folder.
+    # MLflow's store may also be a server or a folder.
     with contextlib.suppress(SQLAlchemyError, ValueError):
         if ours == _database(tracking_uri):
             raise StudyError(
                 f"the storage {without_password(storage)!r} is MLflow's own database; name "
-                "another, or leave it out"
+                "another database, or leave --storage out"
             )
 
 
 def _database(address: str) -> tuple[object, ...]:
-    """Give what a database is known by, whoever opens it."""
+    """Return what identifies a database, however its address is written."""
     url = make_url(address)
     backend, name = url.get_backend_name(), url.database
     if backend == "sqlite" and name:
         name = os.path.realpath(name)
-    # A socket's folder has its place among the options.
+    # The folder of a socket is one of the options.
     host = url.host or url.query.get("host")
     host = "127.0.0.1" if host == "localhost" else host
     return backend, host, url.port or _PORTS.get(backend), name
 
 
 def journal_path(name: str) -> Path:
-    """Give the file of a study that is stored on this machine."""
+    """Return the journal file of a study."""
     return STUDIES / f"{name}.journal"
 
 
 @contextlib.contextmanager
 def lock_study(name: str, storage: str | None) -> Iterator[None]:
-    """Keep other sweeps off a study while the block runs.
+    """Hold the lock of a study while the block runs.
 
-    Those are the ones of this folder, and of any where the storage is PostgreSQL. Whoever is killed
-    holds nothing any more.
+    It excludes other sweeps of this folder and, when the storage is PostgreSQL, of other folders
+    and machines too. A killed process releases it.
 
     Raises:
-        StudyError: another process holds it, the folder cannot be written, or the storage cannot be
-            opened.
+        StudyError: another process holds it, the folder cannot be written to, or the storage cannot
+            be opened.
 
     """
     path = journal_path(name) if storage is None else STUDIES / f"{name}.held"
@@ -85,7 +85,8 @@ def lock_study(name: str, storage: str | None) -> Iterator[None]:
         opened = path.open("ab")
     except OSError as error:
         raise StudyError(
-            f"cannot keep the study in {path}: {error.strerror}; run it in a folder of your own"
+            f"cannot write the study's file {path}: {error.strerror}; run the sweep in a folder "
+            "that you can write to"
         ) from error
     with opened as journal:
         try:
@@ -100,9 +101,9 @@ def lock_study(name: str, storage: str | None) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _hold_in_postgresql(name: str, storage: str) -> Iterator[None]:
-    """Hold an advisory lock while the block runs, which ends with its connection at the latest."""
+    """Hold an advisory lock while the block runs; it ends with its connection at the latest."""
     key = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], signed=True)
-    # Some servers end a transaction, and some routers a connection, that is silent for long.
+    # Some servers end idle transactions, and some routers idle connections.
     is_libpq = make_url(storage).get_driver_name().startswith("psycopg")
     options: dict[str, Any] = {
         "isolation_level": "AUTOCOMMIT",
@@ -118,14 +119,14 @@ def _hold_in_postgresql(name: str, storage: str) -> Iterator[None]:
         try:
             yield
         finally:
-            # Of a connection that is closed the server hears later.
+            # The server may notice a closed connection only later.
             with contextlib.suppress(SQLAlchemyError):
                 connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": key})
 
 
 def _held_by_another(name: str) -> StudyError:
     return StudyError(
-        f"another process is running the study {name!r}; wait for it, or choose another name with "
+        f"another process is running the study {name!r}; wait for it to end, or choose another "
         "--study"
     )
 
@@ -155,9 +156,9 @@ def opening(storage: str | None) -> Iterator[None]:
 
 
 def open_storage(name: str, storage: str | None) -> Any:
-    """Give Optuna's storage: the database of an address, or without one the study's own journal."""
+    """Return Optuna's storage: the database at an address, else the study's own journal file."""
     if storage is not None:
-        # Connections that were cut while a trial trained are made anew.
+        # Reconnects when a connection was cut while a trial trained.
         return optuna.storages.RDBStorage(storage, engine_kwargs={"pool_pre_ping": True})
     path = journal_path(name)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -165,7 +166,7 @@ def open_storage(name: str, storage: str | None) -> Any:
 
 
 class _JournalLock(JournalFileOpenLock):
-    """Locks by the system's `flock`, and cuts a torn last line before anyone appends to it."""
+    """Locks with `flock`, and removes an incomplete last line before anything is appended."""
 
     def __init__(self, journal: Path) -> None:
         self._journal = journal
@@ -182,7 +183,7 @@ class _JournalLock(JournalFileOpenLock):
 
 
 def _cut_torn_line(path: Path) -> None:
-    """Remove what follows the last end of line."""
+    """Remove what follows the last line end."""
     with path.open("r+b") as file:
         end = file.seek(0, os.SEEK_END)
         if end == 0:

@@ -1,4 +1,4 @@
-"""Optuna's study: what it is called, what it searches, what it counts."""
+"""Optuna's study: its name, its search space, and which of its trials count."""
 
 import hashlib
 import itertools
@@ -25,11 +25,12 @@ from ecomclf.errors import StudyError
 from ecomclf.search.storage import open_storage, opening
 from ecomclf.tracking.runs import STUDY, STUDY_ID
 
-# Attributes of a study and of its trials. Names may come again, in another folder on the same
-# MLflow store or after a journal was removed; the id does not.
+# User attributes of a study and of its trials. A study's name may recur, in another folder with
+# the same MLflow store or after a journal was deleted; its id does not.
 ID = "id"
 IDENTITY = "identity"
 JUDGED = "judged"
+EVALUATION_RUN = "evaluation_run"
 REPEATS = "repeats_when_judged"
 FIRST = "first"
 OWN_ERROR = "error"
@@ -37,18 +38,18 @@ ORDINAL = "ordinal"
 RETRY_OF = "retry_of"
 ATTEMPT = "attempt"
 
-MOST_ATTEMPTS = 3
+MAX_ATTEMPTS = 3
 
-# Sections and keys on which trials do not depend; of `data`, the fingerprint stands for the rows.
+# Sections and keys that trials do not depend on; the fingerprint represents the rows of `data`.
 _NOT_COMPARED = ("name", "data.", "sweep.", "winner.", "tracking.", "registry.")
 
 
 def study_identity(config: Config, fingerprint: str) -> dict[str, Scalar]:
-    """Give what makes trials comparable: the data, their split, the space and the fixed keys."""
+    """Return what makes trials comparable: data, split, search space and fixed config keys."""
     split = {"data.split", "data.validation_size", "data.test_size", "data.split_seed"}
     if config.data.test_source is not None:
         split.remove("data.test_size")
-    # It draws from the rows that the fingerprint stands for.
+    # The fingerprint is of the rows before they are resampled.
     if config.data.resample:
         split.add("data.resample")
     fixed = {
@@ -65,30 +66,30 @@ def study_identity(config: Config, fingerprint: str) -> dict[str, Scalar]:
 
 
 def default_study_name(config: Config, identity: Mapping[str, Scalar]) -> str:
-    """Give the config's name and a hash of the identity."""
+    """Return the config's name with a hash of the identity."""
     text = json.dumps(identity, sort_keys=True)
     return f"{config.name}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
 
 def check_study_name(name: str) -> None:
-    """Refuse a name that could not be a file's.
+    """Check that a study's name can be part of a file name.
 
     Raises:
-        StudyError: it holds other characters than letters, digits, `_`, `.` and `-`.
+        StudyError: it has characters other than letters, digits, `_`, `.` and `-`.
 
     """
     if not re.fullmatch(NAME, name):
         raise StudyError(
-            f"a study's name must be of letters, digits, '_', '.' and '-' but got {name!r}"
+            f"a study's name must consist of letters, digits, '_', '.' and '-' but got {name!r}"
         )
 
 
 def open_study(name: str, identity: Mapping[str, Scalar], storage: str | None) -> optuna.Study:
-    """Open a study, or make it.
+    """Open a study, or create it.
 
     Raises:
-        StudyError: it exists with another identity, and the message says what changed; or the
-            storage cannot be opened.
+        StudyError: it exists with another identity (the message says what changed), or the storage
+            cannot be opened.
 
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -107,14 +108,14 @@ def open_study(name: str, identity: Mapping[str, Scalar], storage: str | None) -
         keys = sorted(key for key in {*known, *identity} if known.get(key) != identity.get(key))
         changes = "; ".join(f"{key} was {known.get(key)}, is {identity.get(key)}" for key in keys)
         raise StudyError(
-            f"the study {name!r} was made with other settings: {changes}; choose another --study, "
-            "or leave it out for a name of its own"
+            f"the study {name!r} was created with other settings: {changes}; choose another "
+            "--study, or leave --study out to get a name derived from the settings"
         )
     return study
 
 
 def load_worker_study(name: str, storage: str | None, config: SweepConfig, epochs: int) -> Any:
-    """Open an existing study with the config's pruner, for running trials of it."""
+    """Open an existing study, with the config's pruner, to run trials of it."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     return optuna.load_study(
         study_name=name, storage=open_storage(name, storage), pruner=_pruner(config, epochs)
@@ -122,11 +123,10 @@ def load_worker_study(name: str, storage: str | None, config: SweepConfig, epoch
 
 
 def make_sampler(config: SweepConfig, ordinal: int) -> optuna.samplers.BaseSampler:
-    """Give the sampler of the ordinal-th trial.
+    """Return the sampler of the ordinal-th trial.
 
-    Each trial has a seed of its own, so that it does not matter which worker runs it, nor whether
-    the study was stopped in between. With several workers what a trial is drawn from still depends
-    on which trials have ended by then.
+    Each trial has its own seed, so neither the worker that runs it nor an interruption of the study
+    matters. With several workers, the values drawn still depend on which trials have ended by then.
     """
     return optuna.samplers.TPESampler(
         n_startup_trials=config.startup_trials, seed=(config.seed * 100_003 + ordinal) % 2**32
@@ -134,12 +134,12 @@ def make_sampler(config: SweepConfig, ordinal: int) -> optuna.samplers.BaseSampl
 
 
 def distributions(space: Mapping[str, Dimension]) -> dict[str, BaseDistribution]:
-    """Give the space in Optuna's words."""
+    """Return the search space as Optuna distributions."""
     return {key: _distribution(dimension) for key, dimension in space.items()}
 
 
 def chosen_values(space: Mapping[str, Dimension], params: Mapping[str, Any]) -> dict[str, Any]:
-    """Turn a trial's parameters into config values."""
+    """Convert a trial's parameters into config values."""
     values = dict(params)
     for key, dimension in space.items():
         if isinstance(dimension, Choice) and key in params:
@@ -148,7 +148,7 @@ def chosen_values(space: Mapping[str, Dimension], params: Mapping[str, Any]) -> 
 
 
 def enqueue_first(study: optuna.Study, config: SweepConfig) -> None:
-    """Let a new study try the config's first guesses before it draws any."""
+    """Enqueue the config's first guesses in a new study, ahead of sampled trials."""
     if FIRST in study.user_attrs:
         return
     enqueued = {trial.user_attrs.get(FIRST) for trial in study.get_trials(deepcopy=False)}
@@ -166,12 +166,12 @@ def enqueue_first(study: optuna.Study, config: SweepConfig) -> None:
 
 
 def run_tags(study: optuna.Study) -> dict[str, object]:
-    """Give the tags by which a run is known to be of a study."""
+    """Return the tags that mark a run as part of a study."""
     return {STUDY: study.study_name, STUDY_ID: study.user_attrs[ID]}
 
 
 def counted_trials(study: optuna.Study) -> list[int]:
-    """Give the trials that were run: complete, pruned, or failed by their own exception."""
+    """Return the trials that count: complete, pruned, or failed with an exception of their own."""
     return [
         trial.number
         for trial in study.get_trials(deepcopy=False)
@@ -181,37 +181,37 @@ def counted_trials(study: optuna.Study) -> list[int]:
 
 
 def counted(study: optuna.Study) -> int:
-    """Count the trials that were run."""
+    """Return the number of trials that count."""
     return len(counted_trials(study))
 
 
-def judgement(study: optuna.Study, config: Config) -> str:
-    """Give what a study's judgement depends on: its number of trials, and what makes a winner."""
+def evaluation_key(study: optuna.Study, config: Config) -> str:
+    """Return what the final evaluation depends on: number of trials, winner and registry config."""
     sections = (config.winner, config.registry)
     return json.dumps([counted(study), *(section.model_dump() for section in sections)])
 
 
 def free_ordinal(study: optuna.Study, taken: Collection[int]) -> int:
-    """Give the lowest number that no trial was drawn with yet, and that is not taken otherwise."""
+    """Return the lowest ordinal that neither a trial of the study has, nor `taken` holds."""
     drawn = {trial.user_attrs.get(ORDINAL) for trial in study.get_trials(deepcopy=False)}
     return next(number for number in itertools.count() if number not in {*drawn, *taken})
 
 
 def running(study: optuna.Study) -> list[FrozenTrial]:
-    """Give the trials that are running, or whose worker was killed."""
+    """Return the trials that are running, or whose worker was killed."""
     return study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
 
 
 def complete(study: optuna.Study) -> list[FrozenTrial]:
-    """Give the trials that were trained to their end."""
+    """Return the complete trials."""
     return study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
 
 
 def enqueue_retries(study: optuna.Study, *, after_death: bool = False) -> None:
-    """Let the parameters of each killed trial be tried again, once.
+    """Enqueue the parameters of each killed trial again, once.
 
-    A trial that failed with no error of its own was killed. Attempts are counted only where workers
-    died by themselves: who kills a sweep may do so as often as he likes.
+    A trial that failed without an error of its own was killed. Only worker crashes (`after_death`)
+    count as attempts; interrupts by the user do not.
     """
     trials = study.get_trials(deepcopy=False)
     retried = {trial.user_attrs.get(RETRY_OF) for trial in trials}
@@ -248,7 +248,7 @@ def _distribution(dimension: Dimension) -> BaseDistribution:
 
 
 def _labels(dimension: Choice) -> list[Scalar]:
-    """Give choices as Optuna stores them: scalars as they are, lists as JSON."""
+    """Return choices as Optuna stores them: scalars unchanged, lists as JSON."""
     return [
         value if isinstance(value, bool | int | float | str | None) else json.dumps(value)
         for value in dimension.values

@@ -1,172 +1,102 @@
-"""The sweep: resume a study, bring it to its number of trials, judge the winner, register it.
+"""The sweep: resume a study, run its trials, evaluate the winner, register it.
 
-The parent process owns the parent run, the count of trials and the display; `worker` does the rest.
+The parent process owns the parent run, the count of trials and the display; `worker` trains.
 """
 
 import threading
-import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from typing import TypeVar
 
-import mlflow
 import optuna
 import pandas as pd
 from rich.console import Console
 from rich.text import Text
 
-from ecomclf.config.loading import Config
-from ecomclf.data.dataset import DataReport
-from ecomclf.data.splitting import Split
-from ecomclf.errors import ConfigError, StudyError, SweepFailedError, SweepInterruptedError
+from ecomclf.errors import StudyError, SweepFailedError, SweepInterruptedError
 from ecomclf.evaluation.error_tables import label_suspects
 from ecomclf.models.baseline import Baseline, fit_baselines
 from ecomclf.runtime.tensorflow_setup import start_tensorflow
 from ecomclf.search import study as studies
+from ecomclf.search.baseline_runs import log_baselines
 from ecomclf.search.blending import Winner, choose_winner, delete_other_models
-from ecomclf.search.final_evaluation import FinalEvaluation, evaluate_winner
-from ecomclf.search.scheduler import TrialScheduler, Workers, reconcile
-from ecomclf.search.seed_repeats import repeat
-from ecomclf.search.storage import check_storage, lock_study
-from ecomclf.search.worker import WorkerContext
-from ecomclf.text.cleaning import Cleaner
-from ecomclf.text.encoded_texts import check_encodable, precompute_encodings
-from ecomclf.text.word_vectors import check_vector_files
-from ecomclf.tracking.leaderboard import print_leaderboard
-from ecomclf.tracking.runs import (
-    MONITOR,
-    PROTOCOL,
-    SEARCHED,
-    Run,
-    Tracking,
-    connect,
-    without_password,
+from ecomclf.search.final_evaluation import (
+    FinalEvaluation,
+    Job,
+    evaluate_winner,
 )
+from ecomclf.search.plan import SweepPlan
+from ecomclf.search.result import SweepResult, finished_run, make_result, read_evaluation
+from ecomclf.search.scheduler import TrialScheduler, Workers, reconcile
+from ecomclf.search.seed_repeats import repeat_with_seeds
+from ecomclf.search.storage import lock_study
+from ecomclf.search.worker import WorkerContext
+from ecomclf.text.encoded_texts import check_encodable, precompute_encodings
+from ecomclf.tracking.connection import connect, without_password
+from ecomclf.tracking.leaderboard import leaderboard, print_leaderboard
+from ecomclf.tracking.runs import MONITOR, PROTOCOL, SEARCHED, Run, Tracking
 
 Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
-class Sweep:
-    """What one `sweep` command was asked for, checked."""
+class _Sweep:
+    """A sweep under way: its plan, and the study, store and parent run that it writes to."""
 
-    config: Config
-    split: Split
-    report: DataReport
-    study_name: str
-    storage: str | None
-    trials: int
-    workers: int
-    repeats: int
+    plan: SweepPlan
+    study: optuna.Study
+    tracking: Tracking
+    parent: Run
+    console: Console
 
-
-def check_sweep_request(config: Config, *, study: str | None, storage: str | None) -> None:
-    """Check what can be checked of a request before any data is read.
-
-    Raises:
-        ConfigError: the config has no search space.
-        RequestError: a cleaning step or a file of vectors cannot work here, or the study's name is
-            none.
-
-    """
-    if not config.sweep.space:
-        raise ConfigError(
-            "sweep.space is empty, there is nothing to search; name keys in it, or use "
-            "`ecomclf train` for a single run"
-        )
-    for steps in config.possible_values("text.steps"):
-        Cleaner(steps)
-    check_vector_files(
-        config.possible_values("model.embeddings"), config.possible_values("model.embedding_dim")
-    )
-    if study is not None:
-        studies.check_study_name(study)
-    if storage is not None:
-        check_storage(storage, mlflow.get_tracking_uri())
+    @property
+    def job(self) -> Job:
+        """Return what the final evaluation needs to know."""
+        plan = self.plan
+        study_id = self.study.user_attrs[studies.ID]
+        return Job(plan.config, plan.report, plan.split, self.parent, plan.study_name, study_id)
 
 
-def plan_sweep(
-    config: Config,
-    split: Split,
-    report: DataReport,
-    *,
-    trials: int | None,
-    workers: int,
-    study: str | None,
-    storage: str | None,
-    repeats: int | None,
-) -> Sweep:
-    """Fill in what was not asked for: the config's number of trials, a study's name."""
-    identity = studies.study_identity(config, split.fingerprint)
-    return Sweep(
-        config=config,
-        split=split,
-        report=report,
-        study_name=study or studies.default_study_name(config, identity),
-        storage=storage,
-        trials=trials or config.sweep.trials,
-        workers=workers,
-        repeats=repeats or 0,
-    )
-
-
-def run_sweep(sweep: Sweep, workers: Workers, console: Console) -> None:
-    """Bring the study to its number of trials, judge the winner and register it.
+def run_sweep(plan: SweepPlan, workers: Workers, console: Console) -> SweepResult:
+    """Bring the study to its number of trials, evaluate the winner and register it.
 
     Args:
-        sweep: what was asked for.
-        workers: processes that trials run on; TensorFlow is up in them, or will be.
-        console: where the table, the winner and what happens are shown.
+        plan: what is asked for.
+        workers: processes that run the trials.
+        console: where progress, leaderboard and the winner are printed.
 
     Raises:
         DataError: cleaning leaves no word of the training texts.
-        RequestError: a line of a file of vectors is none.
-        StudyError: the study was made with other settings, or another process is running it.
+        RequestError: a word-vector file has a malformed line.
+        StudyError: the study was created with other settings, or another process is running it.
         SweepFailedError: no trial was completed.
-        SweepInterruptedError: Ctrl-C or SIGTERM; what is finished is kept.
+        SweepInterruptedError: Ctrl-C or SIGTERM; finished trials are kept.
 
     """
-    check_encodable(sweep.split, sweep.config)
-    name = sweep.study_name
-    with lock_study(name, sweep.storage):
-        identity = studies.study_identity(sweep.config, sweep.split.fingerprint)
-        study = studies.open_study(name, identity, sweep.storage)
-        tracking = connect(sweep.config.tracking.experiment)
+    check_encodable(plan.split, plan.config)
+    with lock_study(plan.study_name, plan.storage):
+        identity = studies.study_identity(plan.config, plan.split.fingerprint)
+        study = studies.open_study(plan.study_name, identity, plan.storage)
+        tracking = connect(plan.config.tracking.experiment)
         _require_runs(study, tracking)
-        studies.enqueue_first(study, sweep.config.sweep)
+        studies.enqueue_first(study, plan.config.sweep)
         reconcile(study, tracking, alive=())
         tracking.close_sweeps(study.user_attrs[studies.ID])
-        done = studies.counted(study)
-        repeats = study.user_attrs.get(studies.REPEATS, 0)
-        is_judged = study.user_attrs.get(studies.JUDGED) == studies.judgement(study, sweep.config)
-        if done >= sweep.trials and is_judged and repeats >= sweep.repeats:
-            console.print(f"study {name} has its {done} trials, nothing to do", soft_wrap=True)
+        earlier = finished_run(plan, study)
+        if earlier is not None:
+            done = studies.counted(study)
+            console.print(
+                f"study {plan.study_name} has its {done} trials, nothing to do", soft_wrap=True
+            )
             print_leaderboard(tracking, console, study_id=study.user_attrs[studies.ID])
-            return
-        tags = studies.run_tags(study) | {
-            PROTOCOL: sweep.split.protocol,
-            SEARCHED: " ".join(sweep.config.sweep.space),
-            MONITOR: sweep.config.train.monitor,
-        }
-        parent = tracking.start_run("sweep", name, tags=tags)
-        try:
-            _run(sweep, workers, study, tracking, parent, console)
-        except KeyboardInterrupt:
-            reconcile(study, tracking, alive=())
-            parent.finish("KILLED")
-            raise SweepInterruptedError(
-                f"interrupted with {studies.counted(study)} of {sweep.trials} trials done, all "
-                "kept; run the same command again to go on"
-            ) from None
-        except BaseException:
-            reconcile(study, tracking, alive=())
-            parent.log_text(traceback.format_exc(), "error.txt")
-            parent.finish("FAILED")
-            raise
-        parent.finish("FINISHED")
-        study.set_user_attr(studies.REPEATS, sweep.repeats)
-        study.set_user_attr(studies.JUDGED, studies.judgement(study, sweep.config))
+            return make_result(study, tracking, earlier, read_evaluation(tracking, earlier))
+        sweep = _start(plan, study, tracking, console)
+        evaluation = _run_recorded(sweep, workers)
+        study.set_user_attr(studies.REPEATS, plan.repeats)
+        study.set_user_attr(studies.EVALUATION_RUN, sweep.parent.run_id)
+        study.set_user_attr(studies.JUDGED, studies.evaluation_key(study, plan.config))
+        return make_result(study, tracking, sweep.parent.run_id, evaluation)
 
 
 def _require_runs(study: optuna.Study, tracking: Tracking) -> None:
@@ -175,78 +105,120 @@ def _require_runs(study: optuna.Study, tracking: Tracking) -> None:
     missing = [number for number in studies.counted_trials(study) if number not in runs]
     if missing:
         raise StudyError(
-            f"runs of the study {study.study_name!r} that are not in the MLflow store "
-            f"{without_password(tracking.uri)}: {len(missing)}; use the store that they were "
-            "written to, or begin anew with --study"
+            f"the study {study.study_name!r}: {len(missing)} of its trials have no run in the "
+            f"MLflow store {without_password(tracking.uri)}; use the store that they were written "
+            "to, or start anew with another --study"
         )
 
 
-def _run(
-    sweep: Sweep,
-    workers: Workers,
-    study: optuna.Study,
-    tracking: Tracking,
-    parent: Run,
-    console: Console,
-) -> None:
-    console.print(f"study {sweep.study_name}, run {parent.run_id}", soft_wrap=True)
-    tracking.adopt(study.user_attrs[studies.ID], parent)
-    parent.log_params(sweep.config.flat() | {"data.fingerprint": sweep.split.fingerprint})
-    parent.log_text(sweep.config.to_yaml(), "config.yaml")
-    parent.log_json(sweep.report.to_dict(), "data_report.json")
-    # Beside the trials: all this takes a while, and the parent has nothing else to do. Should the
-    # first fail, so will the trials that need it, and say why.
-    split = sweep.split
-    ahead = _begin(lambda: precompute_encodings(split, sweep.config))
-    context = WorkerContext(
-        config=sweep.config,
-        split=sweep.split,
-        tracking=tracking,
-        study_name=sweep.study_name,
-        storage=sweep.storage,
-    )
-    trials = TrialScheduler(
-        context, study, parent, console, total=sweep.trials, workers=sweep.workers
-    )
-    missing = sweep.trials - studies.counted(study)
+def _start(plan: SweepPlan, study: optuna.Study, tracking: Tracking, console: Console) -> _Sweep:
+    """Start the parent run."""
+    tags = studies.run_tags(study) | {
+        PROTOCOL: plan.split.protocol,
+        SEARCHED: " ".join(plan.config.sweep.space),
+        MONITOR: plan.config.train.monitor,
+    }
+    parent = tracking.start_run("sweep", plan.study_name, tags=tags)
+    return _Sweep(plan, study, tracking, parent, console)
 
-    def fit_linear() -> tuple[dict[str, Baseline], pd.DataFrame]:
-        # It takes a core from the trials, and the first result is waited for most. With a trial for
-        # each worker there would be nothing left to do beside it.
-        wait([ahead])
-        if missing > sweep.workers:
-            trials.one_has_ended.wait()
-        monitor = sweep.config.train.monitor
-        return fit_baselines(split, monitor), label_suspects(split.train, split.classes)
 
-    linear = _begin(fit_linear)
+def _run_recorded(sweep: _Sweep, workers: Workers) -> FinalEvaluation:
+    """Run a sweep; however it ends, its study and runs agree afterwards, and its run says how."""
+    try:
+        with sweep.parent.recorded():
+            try:
+                return _run(sweep, workers)
+            except BaseException:
+                reconcile(sweep.study, sweep.tracking, alive=())
+                raise
+    except KeyboardInterrupt:
+        raise SweepInterruptedError(
+            f"interrupted with {studies.counted(sweep.study)} of {sweep.plan.trials} trials done, "
+            "all kept; run the same command again to go on"
+        ) from None
+
+
+def _run(sweep: _Sweep, workers: Workers) -> FinalEvaluation:
+    plan, study, tracking, console = sweep.plan, sweep.study, sweep.tracking, sweep.console
+    _log_plan(sweep)
+    trials = _schedule_trials(sweep)
+    linear_models = _fit_linear_models(sweep, trials)
     trials.run(workers)
-    baselines, suspects = linear.result()
-    _log_baselines(baselines, split, study, tracking, parent, console)
-    parent.log_table(suspects, "label_suspects.json")
+    baselines, suspects = linear_models.result()
+    log_baselines(sweep.job, baselines, tracking, studies.run_tags(study), console)
+    sweep.parent.log_table(suspects, "label_suspects.json")
     if not studies.complete(study):
         raise SweepFailedError(
-            f"none of the {sweep.trials} trials of the study {sweep.study_name} was completed; "
+            f"none of the {plan.trials} trials of the study {plan.study_name} was completed; "
             "the failed runs hold their traceback in error.txt"
         )
     start_tensorflow()
-    winner = choose_winner(sweep.config, split, study, tracking)
-    judgement = evaluate_winner(
-        sweep.config, sweep.report, split, study, tracking, parent, winner, baselines
-    )
-    left = delete_other_models(study, tracking, sweep.config.sweep.keep_models)
-    if left:
-        console.print(f"the artifact store lets nothing be removed: {left} models stay")
-
-    print_leaderboard(tracking, console, study_id=study.user_attrs[studies.ID])
-    _print_judgement(console, winner, judgement)
-    if sweep.repeats:
+    winner = choose_winner(plan.config, plan.split, study, tracking)
+    _log_winner(sweep, winner)
+    evaluation = evaluate_winner(sweep.job, winner, baselines)
+    not_deleted = delete_other_models(study, tracking, plan.config.sweep.keep_models)
+    if not_deleted:
+        console.print(
+            f"could not delete {not_deleted} models: the artifact store does not allow it"
+        )
+    _print_winner(sweep, winner, evaluation)
+    if plan.repeats:
         tags = studies.run_tags(study)
-        repeat(winner.configs[0], sweep.repeats, split, tracking, parent, tags, console)
+        repeat_with_seeds(
+            winner.configs[0], plan.repeats, plan.split, tracking, sweep.parent, tags, console
+        )
+    return evaluation
 
 
-def _begin(work: Callable[[], Result]) -> "Future[Result]":
-    """Begin some work in a thread that holds up nobody who wants to leave."""
+def _log_plan(sweep: _Sweep) -> None:
+    """Take over the runs of earlier commands, and log what is to be done."""
+    plan, parent = sweep.plan, sweep.parent
+    sweep.console.print(f"study {plan.study_name}, run {parent.run_id}", soft_wrap=True)
+    sweep.tracking.adopt(sweep.study.user_attrs[studies.ID], parent)
+    parent.log_params(plan.config.flat() | {"data.fingerprint": plan.split.fingerprint})
+    parent.log_text(plan.config.to_yaml(), "config.yaml")
+    parent.log_json(plan.report.to_dict(), "data_report.json")
+
+
+def _schedule_trials(sweep: _Sweep) -> TrialScheduler:
+    plan = sweep.plan
+    context = WorkerContext(
+        config=plan.config,
+        split=plan.split,
+        tracking=sweep.tracking,
+        study_name=plan.study_name,
+        storage=plan.storage,
+    )
+    return TrialScheduler(
+        context, sweep.study, sweep.parent, sweep.console, total=plan.trials, workers=plan.workers
+    )
+
+
+def _fit_linear_models(
+    sweep: _Sweep, trials: TrialScheduler
+) -> "Future[tuple[dict[str, Baseline], pd.DataFrame]]":
+    """Encode the texts, then fit baselines and find suspicious labels, while the trials run.
+
+    They compete with the trials for the cores, and the first result of a trial matters most, so
+    they start after it; unless there is a trial for each worker at most, so that nothing would be
+    left to run beside them. A failed encoding is reported by the trials, which need it too.
+    """
+    split, config = sweep.plan.split, sweep.plan.config
+    encoded = _start_thread(lambda: precompute_encodings(split, config))
+    missing = sweep.plan.trials - studies.counted(sweep.study)
+
+    def fit() -> tuple[dict[str, Baseline], pd.DataFrame]:
+        wait([encoded])
+        if missing > sweep.plan.workers:
+            trials.one_has_ended.wait()
+        baselines = fit_baselines(split, config.train.monitor)
+        return baselines, label_suspects(split.train, split.classes)
+
+    return _start_thread(fit)
+
+
+def _start_thread(work: Callable[[], Result]) -> "Future[Result]":
+    """Start work in a daemon thread, which does not keep an interrupted process alive."""
     future: Future[Result] = Future()
 
     def run() -> None:
@@ -259,44 +231,22 @@ def _begin(work: Callable[[], Result]) -> "Future[Result]":
     return future
 
 
-def _log_baselines(
-    baselines: Mapping[str, Baseline],
-    split: Split,
-    study: optuna.Study,
-    tracking: Tracking,
-    parent: Run,
-    console: Console,
-) -> None:
-    """Write each yardstick to a run of its own, and its figures to the parent."""
-    for name, baseline in baselines.items():
-        validation = baseline.evaluate(split.validation)
-        parent.log_metrics(validation.metrics(f"{name}_val"))
-        title = name.replace("_", " ")
-        tags = studies.run_tags(study) | {PROTOCOL: split.protocol}
-        run = tracking.start_run("baseline", title, parent=parent.run_id, tags=tags)
-        run.log_params(baseline.settings() | {"data.fingerprint": split.fingerprint})
-        run.log_metrics(validation.metrics("val"))
-        run.log_json(validation.to_dict(), "report.json")
-        run.finish("FINISHED")
-        console.print(f"{title}: {validation.summary('validation')}", soft_wrap=True)
+def _log_winner(sweep: _Sweep, winner: Winner) -> None:
+    """Log which trials the winner consists of, and the leaderboard."""
+    study_id = sweep.study.user_attrs[studies.ID]
+    best = winner.trials[0]
+    sweep.parent.tag(
+        winner_trial=best,
+        winner_run=sweep.tracking.trial_runs(study_id)[best].info.run_id,
+        winner_trials=" ".join(map(str, winner.trials)),
+    )
+    _, table = leaderboard(sweep.tracking, study_id=study_id)
+    sweep.parent.log_table(table, "leaderboard.json")
 
 
-def _print_judgement(console: Console, winner: Winner, judgement: FinalEvaluation) -> None:
+def _print_winner(sweep: _Sweep, winner: Winner, evaluation: FinalEvaluation) -> None:
+    print_leaderboard(sweep.tracking, sweep.console, study_id=sweep.study.user_attrs[studies.ID])
     trials, share = ", ".join(map(str, winner.trials)), winner.blend.wide_share
-    lines = [
-        f"winner: trials {trials} averaged, share of the wide path {share:.2f}",
-        f"winner: {judgement.test.summary('test')}",
-        *(
-            f"{name.replace('_', ' ')}: {report.summary('test')}; winner minus it "
-            f"{judgement.differences[name].as_text()}"
-            for name, report in judgement.baselines.items()
-        ),
-    ]
-    version = judgement.version
-    where = f"in {judgement.stage}" if judgement.stage else "without a stage"
-    lines += [
-        f"winner is version {version.version} of the model {version.name}, {where}",
-        f"gate: {judgement.verdict}",
-    ]
-    for line in lines:
-        console.print(Text(line), soft_wrap=True)
+    made_of = f"winner: trials {trials} averaged, share of the linear path {share:.2f}"
+    for line in (made_of, *evaluation.lines()):
+        sweep.console.print(Text(line), soft_wrap=True)

@@ -1,10 +1,9 @@
-"""What a worker process of a sweep does: ask the study for a trial, train it, tell its result.
+"""The worker process of a sweep: asks the study for a trial, trains it, tells the result.
 
-A trial's MLflow run ends before Optuna is told. Killed in between, the run says what has become of
-the trial.
+A trial's MLflow run ends before Optuna is told, so when the process is killed in between, the run
+says how the trial ended.
 """
 
-import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -17,8 +16,9 @@ from ecomclf.data.splitting import Split
 from ecomclf.errors import JobError
 from ecomclf.runtime.timing import Stopwatch
 from ecomclf.search import study as studies
-from ecomclf.search.process_pool import Emit
-from ecomclf.tracking.runs import PRUNED, TRIAL, Run, Tracking, name_outage
+from ecomclf.search.process_pool import Emit, describe_error
+from ecomclf.tracking.connection import name_outage
+from ecomclf.tracking.runs import PRUNED, TRIAL, Run, Tracking
 
 if TYPE_CHECKING:
     from ecomclf.models.fitting import EpochMetrics
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class WorkerContext:
-    """What a worker needs besides tasks; sent to it once."""
+    """What a worker needs to know besides its tasks; sent to it once."""
 
     config: Config
     split: Split
@@ -46,7 +46,7 @@ class TrialTask:
 
 @dataclass(frozen=True)
 class Started:
-    """A trial has its values and its run."""
+    """Message: a trial has got its values and its run."""
 
     trial: int
     values: dict[str, Any]
@@ -54,7 +54,7 @@ class Started:
 
 @dataclass(frozen=True)
 class Epoch:
-    """A trial has an epoch more; `score` is the monitored figure."""
+    """Message: a trial has completed an epoch; `score` is the monitored metric."""
 
     trial: int
     epoch: int
@@ -63,7 +63,7 @@ class Epoch:
 
 @dataclass(frozen=True)
 class Ended:
-    """A trial is `finished`, `pruned` or `failed`; `error` says why it failed."""
+    """Message: a trial is `finished`, `pruned` or `failed`; `error` says why it failed."""
 
     trial: int
     state: str
@@ -72,7 +72,7 @@ class Ended:
 
 
 def prepare_worker(context: WorkerContext) -> Callable[[TrialTask, Emit], None]:
-    """Set up a worker process: the study once, texts once a text config."""
+    """Return the function that runs a task; study and encoded texts are loaded once."""
     config = context.config
     epochs = max(config.possible_values("train.epochs"))
     study = studies.load_worker_study(context.study_name, context.storage, config.sweep, epochs)
@@ -85,7 +85,7 @@ def prepare_worker(context: WorkerContext) -> Callable[[TrialTask, Emit], None]:
 
 
 class _Trial:
-    """One trial from asking to telling."""
+    """One trial, from `ask` to `tell`."""
 
     def __init__(
         self,
@@ -102,7 +102,7 @@ class _Trial:
         self._score: float | None = None
 
     def run(self, task: TrialTask) -> None:
-        """Run a trial; only what is wrong outside of it is raised."""
+        """Run a trial; exceptions of the trial itself are recorded, others are raised."""
         space = self._config.sweep.space
         self._study.sampler = studies.make_sampler(self._config.sweep, task.ordinal)
         trial = self._study.ask(studies.distributions(space))
@@ -117,38 +117,45 @@ class _Trial:
         )
         self._emit(Started(trial.number, values))
         try:
-            score = self._train(trial, values, run)
-        except optuna.TrialPruned as pruned:
-            run.tag(**{PRUNED: pruned})
-            run.finish("KILLED")
+            with run.recorded(killed_by=(optuna.TrialPruned,), leave_open=is_outage):
+                score = self._attempt(trial, values, run)
+        except optuna.TrialPruned:
             self._study.tell(trial, state=TrialState.PRUNED)
             self._emit(Ended(trial.number, "pruned", self._score))
         except Exception as error:
-            if name_outage(error):
-                # Not the trial's own: it is tried again.
+            if is_outage(error):
+                # Not the trial's own error: it is tried again.
                 raise
-            reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
-            trial.set_user_attr(studies.OWN_ERROR, reason)
-            run.log_text(traceback.format_exc(), "error.txt")
-            run.finish("FAILED")
             self._study.tell(trial, state=TrialState.FAIL)
+            reason = trial.user_attrs[studies.OWN_ERROR]
             self._emit(Ended(trial.number, "failed", error=reason))
         else:
-            run.finish("FINISHED")
             self._study.tell(trial, score)
             self._emit(Ended(trial.number, "finished", score))
 
+    def _attempt(self, trial: optuna.Trial, values: dict[str, Any], run: Run) -> float:
+        """Train the trial; note why it ended early while its run is still open."""
+        try:
+            return self._train(trial, values, run)
+        except optuna.TrialPruned as pruned:
+            run.tag(**{PRUNED: pruned})
+            raise
+        except Exception as error:
+            if not is_outage(error):
+                trial.set_user_attr(studies.OWN_ERROR, describe_error(error))
+            raise
+
     def _train(self, trial: optuna.Trial, values: dict[str, Any], run: Run) -> float:
-        from ecomclf.search.training_run import run_trial
+        from ecomclf.search.training_run import train_in_run
         from ecomclf.text.encoded_texts import encode_texts
 
         def report(epoch: int, metrics: "EpochMetrics") -> None:
             self._report(trial, epoch, metrics[config.train.monitor])
 
-        if trial.user_attrs.get(studies.ATTEMPT, 1) > studies.MOST_ATTEMPTS:
+        if trial.user_attrs.get(studies.ATTEMPT, 1) > studies.MAX_ATTEMPTS:
             raise JobError(
-                f"workers died with these parameters {studies.MOST_ATTEMPTS} times; if memory is "
-                "short, try fewer --workers or a smaller space"
+                f"the worker died {studies.MAX_ATTEMPTS} times with these parameters; if memory is "
+                "short, use fewer --workers or a smaller search space"
             )
         config = self._config.with_values(values)
         watch = Stopwatch()
@@ -156,9 +163,10 @@ class _Trial:
         if key not in self._encoded:
             self._encoded[key] = encode_texts(self._context.split, config.text)
             watch.lap("encoding")
-        texts = self._encoded[key]
-        result = run_trial(config, self._context.split, texts, run, report, watch)
-        return result.metrics[config.train.monitor]
+        fitted = train_in_run(
+            run, config, self._context.split, self._encoded[key], report, watch=watch
+        )
+        return fitted.history.kept[config.train.monitor]
 
     def _report(self, trial: optuna.Trial, epoch: int, score: float) -> None:
         self._score = score
@@ -169,3 +177,8 @@ class _Trial:
                 f"by the {self._config.sweep.pruner} pruner in epoch {epoch} with "
                 f"{self._config.train.monitor} {score:.4f}"
             )
+
+
+def is_outage(error: BaseException) -> bool:
+    """Return whether a store, the disk or the network failed, rather than the trial itself."""
+    return isinstance(error, Exception) and name_outage(error) is not None

@@ -1,5 +1,6 @@
-"""A CSV in, a CSV out, in chunks: the bytes of each row are kept, its answer is added to them."""
+"""`classify_csv`: copy a CSV file, adding a prediction to the bytes of each row."""
 
+import functools
 import gzip
 import os
 import time
@@ -12,7 +13,7 @@ from itertools import chain
 from pathlib import Path
 from typing import BinaryIO, Protocol, cast
 
-import numpy as np
+import pandas as pd
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.text import Text
@@ -22,29 +23,32 @@ from ecomclf.errors import DataError, JobError, RequestError
 
 ANSWERS = ("label", "confidence", "needs_review")
 
-# Rows may be texts of a megabyte each: a chunk is bounded in bytes too.
+# A chunk is limited in bytes too, because a text may have a megabyte.
 _CHUNK_BYTES = 8 * 2**20
 _LINE_END = b"\r\n"
 _OTHER_SEPARATORS = ";\t|"
 
 
 class Predictor(Protocol):
-    """What a classifier must have; `predict_proba` gives float32 [texts, classes]."""
+    """The part of `Classifier` that `classify_csv` needs."""
 
-    classes: tuple[str, ...]
-    threshold: float
     text_columns: tuple[str, ...]
 
-    def predict_proba(self, texts: Sequence[str], /) -> np.ndarray:
-        """Classify texts, "" included, in their order."""
+    def predict(self, texts: Sequence[str], /) -> pd.DataFrame:
+        """Return one row per text: `label`, `confidence` and `needs_review`."""
 
 
 @dataclass(frozen=True)
 class Columns:
-    """How to read the input and name the answers.
+    """Which columns hold the text, and how the added columns are named.
 
-    `text` holds names, or positions from 0 as digits when there is no header; () takes the
-    classifier's own columns, else `text`, else the only column.
+    Attributes:
+        text: names of the text columns, which are joined in this order; without a header, their
+            positions from 0, as digits. If empty, they are the columns that the classifier was
+            trained on, else `text`, else the only column.
+        header: whether the first row holds column names.
+        prefix: put before the names `label`, `confidence` and `needs_review`.
+
     """
 
     text: tuple[str, ...] = ()
@@ -54,7 +58,15 @@ class Columns:
 
 @dataclass(frozen=True)
 class Summary:
-    """What was done: rows classified, broken rows set aside, rows needing review, seconds."""
+    """The result of `classify_csv`.
+
+    Attributes:
+        rows: number of classified rows.
+        rejected: number of malformed rows written to the file of rejects.
+        review: number of classified rows that need a review.
+        seconds: duration.
+
+    """
 
     rows: int
     rejected: int
@@ -63,12 +75,18 @@ class Summary:
 
 
 def check_request(source: Path, target: Path, rejects: Path | None, *, force: bool) -> None:
-    """Check the files of a job before anything is read or loaded.
+    """Check the paths of `classify_csv` before a model is loaded; files are not read or written.
+
+    Args:
+        source: input file.
+        target: output file.
+        rejects: file for malformed rows, if any.
+        force: allow `target` and `rejects` to exist.
 
     Raises:
-        DataError: the input is no file.
-        RequestError: the output or the file of rejects cannot be written, is there already (and
-            not `force`), or is another file of the job.
+        DataError: the input is not a file.
+        RequestError: the output or the file of rejects cannot be written, exists (without `force`),
+            or is the same file as another of the three.
 
     """
     if os.path.isdir(source):
@@ -78,8 +96,8 @@ def check_request(source: Path, target: Path, rejects: Path | None, *, force: bo
     taken = {"input": source}
     outputs = {"output": target} | ({"file of rejects": rejects} if rejects else {})
     for role, path in outputs.items():
-        same = [other for other, there in taken.items() if _same_file(path, there)]
-        problem = f"is the {same[0]} itself; name another" if same else _problem(path, force)
+        same = [other for other, used in taken.items() if _same_file(path, used)]
+        problem = f"is also the {same[0]}; name another file" if same else _problem(path, force)
         if problem:
             raise RequestError(f"the {role} {path} {problem}")
         taken[role] = path
@@ -98,73 +116,90 @@ def classify_csv(
 ) -> Summary:
     """Copy a CSV file, adding `label`, `confidence` and `needs_review` to each row.
 
-    Names that end in .gz are packed files. An empty line is no row, except in a file of one column,
-    where it is an empty text. After a quote in the wrong place, reading goes on at the next line.
-    `target` and `rejects` replace what is there, once they are complete. So many `threads` classify
-    a chunk each; the rows keep their order.
+    The input is UTF-8, comma-separated, of any size: it is read in chunks. Rows keep their order
+    and their bytes. Blank lines are dropped, except in a file with one column, where they are empty
+    texts. `target` and `rejects` appear, or replace existing files, once they are complete.
+
+    Args:
+        classifier: makes the predictions.
+        source: input file; gzipped if its name ends in .gz.
+        target: output file; gzipped if its name ends in .gz.
+        columns: the text columns, and the names of the added ones.
+        rejects: file for malformed rows, such as rows with missing cells or unclosed quotes;
+            without it, the first malformed row is an error.
+        console: for a progress bar and a line with the result.
+        chunk_rows: rows that are classified at once; chunks of long texts have fewer.
+        threads: number of chunks that are classified in parallel.
+
+    Returns:
+        The numbers of classified, rejected and uncertain rows, and the duration.
 
     Raises:
-        DataError: the input is no CSV with such columns, or has no rows, or has a broken row and
-            there is no file of `rejects`.
+        DataError: the input is not a CSV file with these columns, has no rows, or has a malformed
+            row without `rejects`.
         JobError: the output cannot be written.
 
     """
     try:
         with (
             open_rows(source) as rows,
-            _written_whole(target) as output,
-            _written_whole(rejects) if rejects else nullcontext() as aside,
+            _atomic_write(target) as output,
+            _atomic_write(rejects) if rejects else nullcontext() as rejected,
             _progress(console) as progress,
         ):
-            job = _Job(classifier, source, output, aside)
+            job = _Job(classifier, source, output, rejected)
             task = progress.add_task("", total=rows.size, job=job)
             chunks = _chunks(job.begin(rows, columns), chunk_rows)
-            for chunk, probabilities in _answered(chunks, job.predict, threads):
-                job.write(chunk, probabilities)
+            for chunk, answers in _map_chunks(job.predict, chunks, threads):
+                job.write(chunk, answers)
                 progress.update(task, completed=rows.position())
-            if not job.rows + job.rejected:
-                raise DataError(f"{source} has no rows; it needs at least one below the header")
+            job.require_rows()
     except OSError as error:
         files = " or ".join(str(path) for path in (target, rejects) if path)
         raise JobError(f"cannot write {files}: {error.strerror or error}") from error
-    # The lines too: a quote that is never closed takes many with it.
-    broken = f"; set aside in {rejects}: {job.rejected:,} ({job.lines_aside:,} lines)"
-    line = f"{target}: {job}; to review: {job.review:,}{broken if rejects else ''}"
-    console.print(Text(line), soft_wrap=True)
+    console.print(Text(job.result_line(target, rejects)), soft_wrap=True)
     return job.summary()
 
 
 class _Job:
-    """Takes the rows of one file, writes them with their answers, and counts.
+    """Reads the rows of one file, writes them with their predictions, and counts them.
 
-    Broken rows go to `aside`; without it the first one stops the job.
+    Malformed rows are written to `rejected`; without it the first one raises an error.
     """
 
     def __init__(
-        self, classifier: Predictor, source: Path, output: BinaryIO, aside: BinaryIO | None
+        self, classifier: Predictor, source: Path, output: BinaryIO, rejected: BinaryIO | None
     ) -> None:
         self._classifier, self._source = classifier, source
-        self._output, self._aside = output, aside
-        self._labels = [_quoted(name) for name in classifier.classes]
+        self._output, self._rejected = output, rejected
+        self._quoted = functools.cache(_quoted)
         self._started = time.perf_counter()
-        self.rows = self.rejected = self.lines_aside = self.review = 0
+        self.rows = self.rejected = self.rejected_lines = self.review = 0
 
     def __str__(self) -> str:
         seconds = time.perf_counter() - self._started
-        return f"{self.rows:,} rows in {seconds:.1f} s ({self.rows / seconds:,.0f} a second)"
+        return f"{self.rows:,} rows in {seconds:.1f} s ({self.rows / seconds:,.0f} rows/s)"
+
+    def result_line(self, target: Path, rejects: Path | None) -> str:
+        """Return the line that is printed at the end."""
+        line = f"{target}: {self}; to review: {self.review:,}"
+        if rejects:
+            # With the number of lines, because an unclosed quote takes many lines into one row.
+            count = f"{self.rejected:,} (lines: {self.rejected_lines:,})"
+            line += f"; malformed rows written to {rejects}: {count}"
+        return line
 
     def summary(self) -> Summary:
         seconds = time.perf_counter() - self._started
         return Summary(self.rows, self.rejected, self.review, seconds)
 
     def begin(self, rows: Iterator[Row], columns: Columns) -> Iterator[Row]:
-        """Learn the columns from the first row, and give the rows to classify."""
+        """Find the text columns by the first row, write the header, yield the rows to classify."""
         first = next((row for row in rows if row.cells or row.wrong), None)
         if first is None:
             raise DataError(f"{self._source} is empty; it needs rows to classify")
         if first.wrong:
-            problem = f"{self._source}, line {first.line}: {first.wrong}"
-            raise DataError(f"{problem}; the first row must be right, in a CSV file in UTF-8")
+            raise DataError(f"{self._source}, line {first.line}: {first.wrong}; {first.remedy}")
         self._line_end = _LINE_END if first.raw.endswith(_LINE_END) else b"\n"
         names = [cell.strip() for cell in first.cells]
         if columns.header:
@@ -174,48 +209,53 @@ class _Job:
         else:
             names, rows = [str(position) for position in range(len(names))], chain([first], rows)
         self._at = _text_positions(names, columns, self._classifier, self._source)
-        return self._sound(rows, len(names))
+        return self._well_formed(rows, len(names))
 
-    def predict(self, chunk: Sequence[Row]) -> np.ndarray:
-        """Classify rows, equal texts once; float32 [rows, classes]."""
+    def predict(self, chunk: Sequence[Row]) -> pd.DataFrame:
+        """Return the predictions of a chunk's rows; duplicate texts are predicted once."""
         texts = [_text(row.cells, self._at) for row in chunk]
-        # Catalogues hold the same text in many rows: a third of the public set's are copies.
+        # Catalogues repeat texts: a third of the rows of the public data set are duplicates.
         places = {text: place for place, text in enumerate(dict.fromkeys(texts))}
-        answers = self._classifier.predict_proba(list(places))
-        return answers[[places[text] for text in texts]]
+        answers = self._classifier.predict(list(places))
+        return answers.iloc[[places[text] for text in texts]]
 
-    def write(self, chunk: Sequence[Row], probabilities: np.ndarray) -> None:
-        """Write rows as they were read, with their answers."""
-        best, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
-        review = confidence < self._classifier.threshold
-        for row, label, sure, unsure in zip(chunk, best, confidence.tolist(), review, strict=True):
-            raw = row.raw.rstrip(_LINE_END)
-            flag = b"true" if unsure else b"false"
-            answer = b"%b,%b,%.4f,%b%b" % (raw, self._labels[label], sure, flag, self._line_end)
-            self._output.write(answer)
+    def write(self, chunk: Sequence[Row], answers: pd.DataFrame) -> None:
+        """Write the bytes of rows with their predictions."""
+        columns = (answers[name].tolist() for name in ANSWERS)
+        for row, label, confidence, needs_review in zip(chunk, *columns, strict=True):
+            raw, flag = row.raw.rstrip(_LINE_END), b"true" if needs_review else b"false"
+            self._output.write(
+                b"%b,%b,%.4f,%b%b" % (raw, self._quoted(label), confidence, flag, self._line_end)
+            )
         self.rows += len(chunk)
-        self.review += int(review.sum())
+        self.review += int(answers["needs_review"].sum())
 
-    def _sound(self, rows: Iterable[Row], width: int) -> Iterator[Row]:
+    def require_rows(self) -> None:
+        """Raise an error if there was no row below the header."""
+        if not self.rows + self.rejected:
+            raise DataError(f"{self._source} has no rows; it needs at least one below the header")
+
+    def _well_formed(self, rows: Iterable[Row], width: int) -> Iterator[Row]:
         for row in rows:
             if row.wrong:
-                self._set_aside(row, row.wrong)
+                self._reject(row, row.wrong, row.remedy)
             elif len(row.cells) == width:
                 yield row
             elif row.cells:
-                self._set_aside(row, f"{len(row.cells)} cells, but {width} in the first row")
+                wrong = f"{len(row.cells)} cells, but {width} in the first row"
+                self._reject(row, wrong, "fix the row")
             elif width == 1:
                 yield row._replace(cells=[""])
 
-    def _set_aside(self, row: Row, wrong: str) -> None:
-        if self._aside is None:
+    def _reject(self, row: Row, wrong: str, remedy: str) -> None:
+        if self._rejected is None:
             raise DataError(
-                f"{self._source}, line {row.line}: {wrong}; mend the row, or pass --rejects FILE "
-                "to set broken rows aside"
+                f"{self._source}, line {row.line}: {wrong}; {remedy}, or pass --rejects FILE to "
+                "write malformed rows there"
             )
-        self._aside.write(row.raw)
+        self._rejected.write(row.raw)
         self.rejected += 1
-        self.lines_aside += len(row.raw.splitlines())
+        self.rejected_lines += len(row.raw.splitlines())
 
 
 def _chunks(rows: Iterable[Row], chunk_rows: int) -> Iterator[list[Row]]:
@@ -231,30 +271,30 @@ def _chunks(rows: Iterable[Row], chunk_rows: int) -> Iterator[list[Row]]:
         yield chunk
 
 
-def _answered(
-    chunks: Iterable[list[Row]], predict: Callable[[list[Row]], np.ndarray], threads: int
-) -> Iterator[tuple[list[Row], np.ndarray]]:
-    """Give each chunk with its probabilities, in order, and take few chunks ahead."""
-    waiting: deque[tuple[list[Row], Future[np.ndarray]]] = deque()
+def _map_chunks(
+    predict: Callable[[list[Row]], pd.DataFrame], chunks: Iterable[list[Row]], threads: int
+) -> Iterator[tuple[list[Row], pd.DataFrame]]:
+    """Yield each chunk with its predictions, in order, without reading far ahead."""
+    pending: deque[tuple[list[Row], Future[pd.DataFrame]]] = deque()
     with ThreadPoolExecutor(threads) as pool:
         for chunk in chunks:
-            waiting.append((chunk, pool.submit(predict, chunk)))
-            # One more than there are threads, so that none waits while answers are written.
-            if len(waiting) > threads:
-                rows, answers = waiting.popleft()
+            pending.append((chunk, pool.submit(predict, chunk)))
+            # One chunk more than there are threads, so that no thread idles while rows are written.
+            if len(pending) > threads:
+                rows, answers = pending.popleft()
                 yield rows, answers.result()
-        for rows, answers in waiting:
+        for rows, answers in pending:
             yield rows, answers.result()
 
 
 def _text_positions(
     names: list[str], columns: Columns, classifier: Predictor, source: Path
 ) -> list[int]:
-    """Choose the columns of the text; without a header the names are positions."""
+    """Return the positions of the text columns; without a header, `names` are positions."""
     if not columns.text and len(names) == 1 and {*names[0]} & {*_OTHER_SEPARATORS}:
         raise DataError(
-            f"{source} has one column, {names[0]!r}; cells must be parted by commas: convert the "
-            "file, or name the column with --text-column"
+            f"{source} has one column, {names[0]!r}; cells must be separated by commas: convert "
+            "the file, or name the column with --text-column"
         )
     own = classifier.text_columns if columns.header else ()
     guesses = (own, ("text",), tuple(names) if len(names) == 1 else ())
@@ -262,7 +302,7 @@ def _text_positions(
     kind = "column" if columns.header else "column (counted from 0, there is no header)"
     found = ", ".join(repr(name) for name in names)
     if not wanted:
-        remedy = "name the columns of the text with --text-column"
+        remedy = "name the text columns with --text-column"
         raise DataError(f"{source} has no {kind} 'text', it has {found}; {remedy}")
     for name in wanted:
         if names.count(name) != 1:
@@ -274,15 +314,17 @@ def _text_positions(
 
 def _answer_names(names: list[str], prefix: str, source: Path) -> list[str]:
     added = [prefix + name for name in ANSWERS]
-    there = ", ".join(repr(name) for name in added if name in names)
-    if there:
-        remedy = "choose other names for the answers, for example with --prefix predicted_"
-        raise DataError(f"{source} has {there} among its columns already; {remedy}")
+    present = ", ".join(repr(name) for name in added if name in names)
+    if present:
+        remedy = "rename the added columns, for example with --prefix predicted_"
+        raise DataError(
+            f"the added columns must have new names, but {source} already has {present}; {remedy}"
+        )
     return added
 
 
 def _text(cells: list[str], at: Sequence[int]) -> str:
-    """Join the text columns as training does."""
+    """Join the text columns as for training: stripped, with one space, without empty cells."""
     return " ".join(filter(None, [cells[position].strip() for position in at]))
 
 
@@ -298,29 +340,29 @@ def _same_file(path: Path, other: Path) -> bool:
 
 
 def _problem(path: Path, force: bool) -> str | None:
-    """Say why a file cannot be written, and the remedy."""
+    """Return why a file cannot be written, and the remedy; None if it can."""
     folder = os.path.dirname(os.path.realpath(path))
     if os.path.exists(path) and not os.path.isfile(path):
         return "is a folder or a device; name a file"
     if os.path.exists(path) and not force:
-        return "is there already; pass --force to replace it"
+        return "already exists; pass --force to replace it"
     if not os.path.isdir(folder):
-        return f"cannot be written: there is no folder {folder}; make it first"
+        return f"cannot be written: there is no folder {folder}; create it first"
     if not os.access(folder, os.W_OK | os.X_OK):
-        return f"cannot be written: {folder} is not writable for you; name another folder"
+        return f"cannot be written: you may not write to {folder}; name another folder"
     return None
 
 
 @contextmanager
-def _written_whole(path: Path) -> Iterator[BinaryIO]:
-    """Open a file that gets its name, replacing another, only when all went well."""
+def _atomic_write(path: Path) -> Iterator[BinaryIO]:
+    """Open a temporary file that is renamed to `path` if no error occurs, else removed."""
     final = Path(os.path.realpath(path))
     part = final.with_name(f".{final.name}.{os.getpid()}.part")
-    # Level 6 takes a third of the time of 9.
     try:
         with part.open("wb") as file:
-            packed = gzip.GzipFile("", "wb", 6, file) if path.suffix == ".gz" else nullcontext(file)
-            with packed as stream:
+            # Level 6 takes a third of the time of level 9, the default.
+            opened = gzip.GzipFile("", "wb", 6, file) if path.suffix == ".gz" else nullcontext(file)
+            with opened as stream:
                 yield cast(BinaryIO, stream)
         part.replace(final)
     finally:

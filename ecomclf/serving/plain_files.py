@@ -1,23 +1,19 @@
-"""What the published projects leave behind: a classifier as plain files, read without a registry.
-
-No file is a pickle. What Keras may refuse to read back is read back before it is left behind.
-"""
+"""`export`: a classifier as plain files that are read without a registry and without pickle."""
 
 import json
-import logging
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import keras
-import numpy as np
 from mlflow.entities.model_registry import ModelVersion
 
 from ecomclf.errors import RequestError
-from ecomclf.models.classifier import Classifier
-from ecomclf.models.ensemble import rebuild
+from ecomclf.models.classifier import ABOUT_FILE, MODEL_FILE, Classifier
+from ecomclf.models.ensemble import read_description
+from ecomclf.serving.json_lines import answers
+from ecomclf.serving.network_files import H5_FILE, WEIGHTS_FILE, network_sizes, write_network
 from ecomclf.tracking.registry import (
     CONFIG_FILE,
     ENSEMBLE_FILE,
@@ -26,40 +22,62 @@ from ecomclf.tracking.registry import (
     Registry,
 )
 
-MOST_SAMPLES = 20
+MAX_SAMPLES = 20
 
 _CONFIG, _ENSEMBLE, _README = "config.yaml", "ensemble.json", "README.txt"
-_WEIGHTS, _H5 = "model.weights.h5", "model.h5"
-_ABOUT = {
-    "model.keras": "cleaned texts -> probabilities; keras.models.load_model, then "
+_TOKENIZER, _LABELS = "tokenizer.json", "label_encoder.json"
+_REPORT, _PREDICTIONS = "report.json", "sample_predictions.json"
+_CONTENTS = {
+    MODEL_FILE: "cleaned texts -> probabilities; keras.models.load_model, then "
     'model(tf.constant(["cleaned text"]))',
-    _CONFIG: "the config of the best trial; text.steps is the cleaning",
-    _ENSEMBLE: "what is averaged: the trials' networks, and the share of the wide path",
-    _WEIGHTS: "weights of the network (ids -> probabilities); load_weights into this package's "
-    "ensemble.rebuild(text of ensemble.json, vocabulary_size={vocabulary_size}, "
+    ABOUT_FILE: "what model.keras lacks: cleaning, class names, threshold; with both files, "
+    "ecomclf.load(folder) takes raw texts",
+    _CONFIG: "the config of the best trial; text.steps are the cleaning steps",
+    _ENSEMBLE: "the networks that are averaged, the share of the linear path, the temperature",
+    WEIGHTS_FILE: "weights of the network, ids -> probabilities; load_weights into "
+    "ecomclf.models.ensemble.rebuild(text of ensemble.json, vocabulary_size={vocabulary_size}, "
     "classes={classes}, max_length={max_length})",
-    _H5: 'the network in the old format; keras.models.load_model("model.h5", compile=False)',
-    "tokenizer.json": "word -> id; tf.keras.preprocessing.text.tokenizer_from_json",
-    "label_encoder.json": "the names of the classes, in the order of the probabilities",
-    "report.json": "figures of the evaluation",
-    "sample_predictions.json": "some texts with their label, confidence and probabilities",
+    H5_FILE: "the network as a keras.Sequential, ids -> probabilities; "
+    'keras.models.load_model("model.h5", compile=False), then model.predict(pad_sequences(ids, '
+    'maxlen={max_length}, padding="{padding}", truncating="post"))',
+    _TOKENIZER: "word -> id; tf.keras.preprocessing.text.tokenizer_from_json",
+    _LABELS: "class names, in the order of the probabilities",
+    _REPORT: "metrics of the evaluation",
+    _PREDICTIONS: "some texts with their label, confidence and probabilities",
 }
-# The README is moved in last: it stands only where all else does.
-FILES = (*_ABOUT, _README)
+# README.txt is moved in last, so that its presence marks a complete export.
+_FILES = (*_CONTENTS, _README)
 
 
-def export_version(registry: Registry, version: ModelVersion, folder: Path, *, force: bool) -> None:
-    """Write a version's classifier as files that need no MLflow; prints their names."""
+def export_version(
+    registry: Registry, version: ModelVersion, folder: Path, *, force: bool
+) -> list[Path]:
+    """Write a registered version as plain files; see `export`.
+
+    Args:
+        registry: the registered model.
+        version: a version that a sweep registered.
+        folder: where to write; created if necessary.
+        force: replace an earlier export.
+
+    Returns:
+        The paths of the files.
+
+    Raises:
+        RequestError: the version has no description of its network, the folder holds an export
+            already, or the folder cannot be written.
+
+    """
     with tempfile.TemporaryDirectory() as temporary:
         files = registry.download(version, Path(temporary))
         needed = (CONFIG_FILE, ENSEMBLE_FILE, REPORT_FILE, SAMPLES_FILE)
         missing = [name for name in needed if not (files / name).exists()]
         if missing:
             raise RequestError(
-                f"version {version.version} of {version.name} has no {', '.join(missing)}, so no "
-                "sweep of this release registered it; run one, and export its version"
+                f"version {version.version} of {version.name} has no {', '.join(missing)}; export "
+                "a version that a sweep of this release registered"
             )
-        written = export(
+        return export(
             Classifier.load(files),
             folder,
             config_yaml=(files / CONFIG_FILE).read_text(encoding="utf-8"),
@@ -68,8 +86,6 @@ def export_version(registry: Registry, version: ModelVersion, folder: Path, *, f
             texts=json.loads((files / SAMPLES_FILE).read_text(encoding="utf-8")),
             force=force,
         )
-    for path in written:
-        print(path)
 
 
 def export(
@@ -82,122 +98,72 @@ def export(
     texts: Sequence[str],
     force: bool = False,
 ) -> list[Path]:
-    """Write a classifier as files into a folder, which is made if need be.
+    """Write a classifier as plain files.
+
+    The folder then holds the Keras model, its weights, the vocabulary as a Keras tokenizer, the
+    class names, the config, the metrics and some predictions. README.txt says how to read each
+    file. `model.h5` is written for networks that are a plain stack of layers, which includes those
+    of `configs/published`. `ecomclf.load(folder)` reads the classifier back.
+
+    Files are written to a temporary folder first: if one fails, an earlier export is unchanged.
 
     Args:
-        classifier: what is exported.
-        folder: where to; other files in it stay.
-        config_yaml: the config that the best trial was trained with.
-        ensemble_json: the make-up of the network, as `ensemble.describe` gives it.
-        report: figures of the evaluation, plain values.
-        texts: as they come; the first 20 make the sample predictions.
+        classifier: the classifier.
+        folder: where to write; created if necessary, and other files in it are kept.
+        config_yaml: the config of the best trial.
+        ensemble_json: the network, as `ecomclf.models.ensemble.describe` describes it.
+        report: metrics of the evaluation, as JSON values.
+        texts: raw texts; the first 20 are written with their predictions.
         force: replace an earlier export.
 
     Returns:
-        The paths of the files, without `model.h5` or `model.weights.h5` where these would not give
-        the network back; README.txt then says so.
+        The paths of the files. `model.h5` and `model.weights.h5` are left out where they would not
+        give the classifier's probabilities; README.txt says why.
 
     Raises:
-        RequestError: the folder holds one of the files already or cannot be written.
+        RequestError: the folder holds one of the files already, or cannot be written.
 
     """
     try:
-        _check(folder, force=force)
+        _require_free(folder, force=force)
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".export-") as temporary:
             part = Path(temporary)
-            (part / _CONFIG).write_text(config_yaml, encoding="utf-8")
-            (part / _ENSEMBLE).write_text(ensemble_json, encoding="utf-8")
-            classifier.string_model().save(part / "model.keras")
-            _write_network(classifier, part)
-            _write_json(part / "tokenizer.json", _tokenizer(classifier))
-            _write_json(part / "label_encoder.json", {"classes": classifier.classes})
-            _write_json(part / "report.json", report)
-            _write_json(part / "sample_predictions.json", _predictions(classifier, texts))
-            (part / _README).write_text(_readme(classifier, part), encoding="utf-8")
+            classifier.save(part)
+            left_out = write_network(classifier, ensemble_json, part)
+            contents = {
+                _CONFIG: config_yaml,
+                _ENSEMBLE: ensemble_json,
+                _TOKENIZER: _as_json(_tokenizer(classifier)),
+                _LABELS: _as_json({"classes": classifier.classes_}),
+                _REPORT: _as_json(report),
+                _PREDICTIONS: _as_json(_predictions(classifier, texts)),
+                _README: _readme(classifier, ensemble_json, left_out),
+            }
+            for name, text in contents.items():
+                (part / name).write_text(text, encoding="utf-8")
             return _move(part, folder)
     except OSError as error:
         raise RequestError(f"cannot export to {folder}: {error}; name another folder") from error
 
 
-def _check(folder: Path, *, force: bool) -> None:
+def _require_free(folder: Path, *, force: bool) -> None:
     if folder.exists() and not folder.is_dir():
         raise RequestError(f"cannot export to {folder}: it is a file; name a folder")
-    present = [name for name in FILES if (folder / name).exists()]
+    present = [name for name in _FILES if (folder / name).exists()]
     if present and not force:
         raise RequestError(f"{folder} already holds {', '.join(present)}; use --force to replace")
 
 
-def _write_json(path: Path, value: object) -> None:
-    path.write_text(json.dumps(value, ensure_ascii=False, indent=2), encoding="utf-8")
-
-
-def _write_network(classifier: Classifier, part: Path) -> None:
-    """Write the network in the older ways, each kept only if it gives the network back."""
-
-    def rebuilt() -> Any:
-        description = (part / _ENSEMBLE).read_text(encoding="utf-8")
-        return rebuild(description, **_sizes(classifier))
-
-    def write_weights(weights: Path) -> None:
-        # The file goes by the order of layers, which is another one once a network was loaded.
-        network = rebuilt()
-        _copy_weights(classifier.network, network)
-        network.save_weights(weights)
-
-    def load_weights(weights: Path) -> Any:
-        network = rebuilt()
-        network.load_weights(weights)
-        return network
-
-    def load(h5: Path) -> Any:
-        return keras.models.load_model(h5, compile=False)
-
-    # Keras calls the format legacy on each save; that is why it is asked for.
-    logging.getLogger("absl").setLevel(logging.ERROR)
-    network = classifier.network
-    # Eight padded texts, of 0 to 7 tokens.
-    tokens = np.random.default_rng(0).integers(1, classifier.vectorizer.vocabulary_size, (8, 8))
-    ids = np.tril(tokens, -1).astype(np.int32)
-    for path, write, read in (
-        (part / _WEIGHTS, write_weights, load_weights),
-        (part / _H5, network.save, load),
-    ):
-        if not _gives_back(network, ids, path, write, read):
-            path.unlink(missing_ok=True)
-
-
-def _copy_weights(source: Any, target: Any) -> None:
-    """Give a network the weights of another, layer by layer of the same name."""
-    for layer in target.layers:
-        if isinstance(layer, keras.Model):
-            _copy_weights(source.get_layer(layer.name), layer)
-        elif layer.weights:
-            layer.set_weights(source.get_layer(layer.name).get_weights())
-
-
-def _gives_back(
-    network: Any,
-    ids: np.ndarray,
-    path: Path,
-    write: Callable[[Path], None],
-    read: Callable[[Path], Any],
-) -> bool:
-    """Write a network and say whether the one read back answers some ids alike."""
-    try:
-        write(path)
-        expected, answers = (
-            np.asarray(each(ids, training=False)) for each in (network, read(path))
-        )
-    except Exception:  # Keras raises many types, and with any of them the file is of no use.
-        return False
-    return np.allclose(answers, expected, atol=1e-5)
+def _as_json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=2)
 
 
 def _tokenizer(classifier: Classifier) -> dict[str, Any]:
-    """Give the vocabulary as `Tokenizer.to_json` of Keras 2 wrote it, for cleaned texts.
+    """Return the vocabulary in the format of Keras 2's `Tokenizer.to_json`, for cleaned texts.
 
-    Dictionaries are JSON text within the JSON. Counts of words were not kept, so they are empty.
+    In this format dictionaries are JSON text within the JSON. The word counts are empty, because
+    they are not kept after training.
     """
     vocabulary = classifier.vectorizer.words
     ids = {word: at for at, word in enumerate(vocabulary) if at > 0}
@@ -219,53 +185,40 @@ def _tokenizer(classifier: Classifier) -> dict[str, Any]:
 
 
 def _predictions(classifier: Classifier, texts: Sequence[str]) -> list[dict[str, Any]]:
-    texts = texts[:MOST_SAMPLES]
-    return [
-        {
-            "text": text,
-            "label": classifier.classes[row.argmax()],
-            "confidence": float(row.max()),
-            "probabilities": dict(zip(classifier.classes, row.tolist(), strict=True)),
-        }
-        for text, row in zip(texts, classifier.predict_proba(texts), strict=True)
-    ]
+    texts = texts[:MAX_SAMPLES]
+    predicted = answers(classifier, texts)
+    return [{"text": text, **answer} for text, answer in zip(texts, predicted, strict=True)]
 
 
-def _sizes(classifier: Classifier) -> dict[str, int]:
-    """Give what `rebuild` needs to know besides the make-up."""
-    return {
-        "vocabulary_size": classifier.vectorizer.vocabulary_size,
-        "classes": len(classifier.classes),
-        "max_length": classifier.vectorizer.max_length,
-    }
-
-
-def _readme(classifier: Classifier, part: Path) -> str:
-    sizes = _sizes(classifier)
-    absent = "not here: Keras would not read this network back from it; take model.keras"
+def _readme(classifier: Classifier, ensemble_json: str, left_out: Mapping[str, str]) -> str:
+    members, _ = read_description(ensemble_json)
+    at_start = any(config.padding == "start" for config in members.values())
+    values = {**network_sizes(classifier), "padding": "pre" if at_start else "post"}
     lines = [
-        f"{name}: {about.format(**sizes) if (part / name).exists() else absent}"
-        for name, about in _ABOUT.items()
+        f"{name}: not written: {left_out[name]}; use {MODEL_FILE}"
+        if name in left_out
+        else f"{name}: {about.format(**values)}"
+        for name, about in _CONTENTS.items()
     ]
     steps = ", ".join(classifier.cleaner.steps) or "none"
     filled = classifier.cleaner.fill_missing
     lines += [
         "",
-        f"Texts are cleaned first; steps in their order: {steps}; words joined by one space.",
-        *([f"An empty text is first taken for {filled!r}."] if filled else []),
-        "Ids for the network: tokenizer.texts_to_sequences(cleaned), then",
-        f'pad_sequences(ids, maxlen={sizes["max_length"]}, padding="post", truncating="post").',
+        f"Cleaning: these steps, in this order: {steps}; then words are joined by one space.",
+        *([f"An empty text is first replaced by {filled!r}."] if filled else []),
+        f"Ids: tokenizer.texts_to_sequences(cleaned); for {WEIGHTS_FILE} then",
+        f'pad_sequences(ids, maxlen={values["max_length"]}, padding="post", truncating="post").',
     ]
     return "\n".join(lines) + "\n"
 
 
 def _move(part: Path, folder: Path) -> list[Path]:
-    """Move the files in; what an earlier export left and this one does not have is removed."""
+    """Move the files into the folder, remove other files of an earlier export, return the paths."""
     folder.mkdir(exist_ok=True)
     (folder / _README).unlink(missing_ok=True)
-    for name in FILES:
+    for name in _FILES:
         if (part / name).exists():
             shutil.move(part / name, folder / name)
         else:
             (folder / name).unlink(missing_ok=True)
-    return [folder / name for name in FILES if (folder / name).exists()]
+    return [folder / name for name in _FILES if (folder / name).exists()]

@@ -1,1 +1,1 @@
-"""Cleaned texts → token ids, batches of them, and word vectors."""
+"""Text cleaning, token ids, batches and word vectors."""

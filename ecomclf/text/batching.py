@@ -1,7 +1,7 @@
-"""Ids grouped by length, for training and for prediction alike.
+"""Batches of texts of similar length, for training and for prediction.
 
-A recurrent layer costs its batch's longest text for every row in it, so texts of like length share
-a batch and hardly anything is computed for padding.
+A recurrent layer processes every row of a batch up to the length of its longest text. Grouping
+texts by length keeps the computation spent on padding small.
 """
 
 from collections.abc import Callable, Iterator
@@ -11,17 +11,38 @@ import numpy as np
 
 from ecomclf.text.token_ids import TokenIds
 
-# Training shuffles, then sorts by length within this many batches: batches differ from epoch to
-# epoch and still hold like lengths.
-_POOL = 50
+# Training shuffles all rows, then sorts them by length within pools of this many batches: batches
+# differ between epochs and still hold texts of similar length.
+_POOL_BATCHES = 50
+# Maximum size of a prediction batch, padding included.
 _PREDICTION_TOKENS = 32_768
 
 
 class TrainingBatches:
-    """Batches for `Model.fit`: ids int32 [batch, length], one-hot labels float32 [batch, classes].
+    """Iterate over padded batches of one epoch, as `Model.fit` takes them.
 
-    Each iteration is an epoch: reshuffled when `shuffle`, from `seed` on, else always the same.
-    When it is, `word_swap` is the share of the words of a text that change places.
+    Yields ids int32 [batch, length], padded to the longest text of the batch, and one-hot labels
+    float32 [batch, classes].
+
+    Args:
+        ids: token ids of all texts.
+        labels: int [texts], class indices.
+        classes: number of classes.
+        batch_size: texts per batch; one batch per epoch may be smaller.
+        shuffle: reshuffle before every epoch (for training); otherwise every epoch is the same.
+        seed: seed of shuffling and of `word_swap`.
+        word_swap: fraction of words swapped in each text, resampled every epoch; only with
+            `shuffle`.
+
+    Example:
+        >>> ids = TokenIds(np.array([7, 5, 6, 8], np.int32), np.array([0, 1, 3, 4]))
+        >>> labels = np.array([0, 1, 0])
+        >>> batches = TrainingBatches(ids, labels, classes=2, batch_size=2, shuffle=False)
+        >>> for tokens, targets in batches:
+        ...     print(tokens.tolist(), targets.tolist())
+        [[7], [8]] [[1.0, 0.0], [1.0, 0.0]]
+        [[5, 6]] [[0.0, 1.0]]
+
     """
 
     def __init__(
@@ -43,21 +64,21 @@ class TrainingBatches:
         self._word_swap = word_swap
 
     def __len__(self) -> int:
-        """Give the number of batches an epoch."""
+        """Return the number of batches per epoch."""
         return -(-len(self._ids) // self._batch_size)
 
     def __iter__(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        for rows in self._group():
+        for rows in self._group_rows():
             ids = self._ids.padded(rows)
             if self._generator is not None and self._word_swap:
                 _swap_words(ids, self._ids.lengths_of(rows), self._word_swap, self._generator)
             yield ids, self._one_hot[self._labels[rows]]
 
     def dataset(self) -> Any:
-        """Give them as a tf.data.Dataset, which says that lengths differ.
+        """Return the batches as a `tf.data.Dataset` whose signature leaves the length open.
 
-        Of a `keras.utils.PyDataset`, Keras takes the length of the first two batches, should they
-        have the same, for that of all.
+        A `keras.utils.PyDataset` would not do: Keras infers its shapes from the first two batches,
+        and if these happen to have the same length, it assumes that length for all.
         """
         import tensorflow as tf
 
@@ -67,37 +88,45 @@ class TrainingBatches:
         )
         batches = tf.data.Dataset.from_generator(self.__iter__, output_signature=signature)
         counted = batches.apply(tf.data.experimental.assert_cardinality(len(self)))
-        # An iterator that tunes itself is not let go before its tuner wakes, which sleeps twice as
-        # long each time: epochs would last up to twice as long.
+        # An autotuned iterator is released only when its tuning thread wakes up, which sleeps twice
+        # as long each time: epochs would take up to twice as long.
         options = tf.data.Options()
         options.autotune.enabled = False
-        # The next batch is made while one is trained on.
+        # Build the next batch while the model trains on the current one.
         return counted.prefetch(1).with_options(options)
 
-    def _group(self) -> list[np.ndarray]:
+    def _group_rows(self) -> list[np.ndarray]:
+        """Return the row numbers of each batch of the next epoch."""
         lengths = self._ids.lengths
         size = self._batch_size
         if self._generator is None:
-            return _cut(np.argsort(lengths, kind="stable"), size)
+            return _chunks(np.argsort(lengths, kind="stable"), size)
         shuffled = self._generator.permutation(len(lengths))
-        pools = _cut(shuffled, _POOL * size)
+        pools = _chunks(shuffled, _POOL_BATCHES * size)
         sorted_pools = [pool[np.argsort(lengths[pool], kind="stable")] for pool in pools]
-        batches = [batch for pool in sorted_pools for batch in _cut(pool, size)]
+        batches = [batch for pool in sorted_pools for batch in _chunks(pool, size)]
         return [batches[index] for index in self._generator.permutation(len(batches))]
 
 
 def predict_in_batches(
     predict: Callable[[np.ndarray], np.ndarray], ids: TokenIds, *, classes: int
 ) -> np.ndarray:
-    """Predict texts in batches of like length and give them back in their own order.
+    """Predict texts in batches of similar length.
 
     Args:
-        predict: int32 [batch, length] → float32 [batch, classes].
-        ids: any number of texts.
+        predict: function from int32 [batch, length] to float32 [batch, classes].
+        ids: token ids of any number of texts.
         classes: number of classes.
 
     Returns:
-        float32 [texts, classes].
+        Probabilities in the order of the texts, float32 [texts, classes].
+
+    Example:
+        >>> def count_tokens(batch):
+        ...     return (batch > 0).sum(axis=1, keepdims=True)
+        >>> ids = TokenIds(np.array([7, 5, 6, 8], np.int32), np.array([0, 1, 3, 4]))
+        >>> predict_in_batches(count_tokens, ids, classes=1).tolist()
+        [[1.0], [2.0], [1.0]]
 
     """
     lengths = ids.lengths
@@ -105,10 +134,11 @@ def predict_in_batches(
     probabilities = np.zeros((len(ids), classes), np.float32)
     start = 0
     while start < len(order):
-        # Sorted by length: as many rows as fit at the length of the last of them.
-        longest = np.maximum(lengths[order[start : start + _PREDICTION_TOKENS]], 1)
-        costs = longest * np.arange(1, len(longest) + 1)
-        count = max(1, int(np.searchsorted(costs, _PREDICTION_TOKENS, side="right")))
+        # Rows are sorted by length, so a batch of the first n is as wide as the n-th. Take as many
+        # as stay within the limit, but at least one.
+        widths = np.maximum(lengths[order[start : start + _PREDICTION_TOKENS]], 1)
+        sizes = widths * np.arange(1, len(widths) + 1)
+        count = max(1, int(np.searchsorted(sizes, _PREDICTION_TOKENS, side="right")))
         rows = order[start : start + count]
         probabilities[rows] = predict(ids.padded(rows))
         start += count
@@ -116,16 +146,16 @@ def predict_in_batches(
 
 
 def _swap_words(
-    ids: np.ndarray, lengths: np.ndarray, share: float, generator: np.random.Generator
+    ids: np.ndarray, lengths: np.ndarray, fraction: float, generator: np.random.Generator
 ) -> None:
-    """Let a share of each text's words change places among themselves; `ids` are changed in place.
+    """Permute a random fraction of the words of each text among themselves, in place.
 
-    One of the "easy data augmentation" of Wei & Zou, 2019, arXiv:1901.11196.
+    One of the operations of "easy data augmentation" (Wei & Zou, 2019, arXiv:1901.11196).
     """
     for text, length in zip(ids, lengths, strict=True):
-        places = generator.permutation(length)[: round(share * length)]
+        places = generator.permutation(length)[: round(fraction * length)]
         text[places] = text[generator.permutation(places)]
 
 
-def _cut(rows: np.ndarray, size: int) -> list[np.ndarray]:
+def _chunks(rows: np.ndarray, size: int) -> list[np.ndarray]:
     return [rows[start : start + size] for start in range(0, len(rows), size)]

@@ -1,4 +1,4 @@
-"""A split's texts as ids, made once a sweep for all trials that share a text config."""
+"""The texts of a split as token ids, cached for all trials that share a text config."""
 
 import json
 from collections.abc import Iterable
@@ -17,23 +17,36 @@ from ecomclf.text.cleaning import Cleaner
 from ecomclf.text.token_ids import UNKNOWN_ID, TokenIds
 from ecomclf.text.vectorizer import Vectorizer, require_words
 from ecomclf.text.word_vectors import (
-    MOST_LEARNED,
+    MAX_LEARNED_SIZE,
     file_vectors,
     learned_vectors,
     vector_files,
 )
 
 _WORDS_FILE = "words.json"
-# The modules that turn a text into ids: cached ids are keyed by their source, so that a change to
+# The modules that turn texts into ids. Their source is part of the cache key, so that a change to
 # one of them invalidates the cache.
-ENCODING_CODE = tuple(
-    Path(__file__).with_name(name) for name in ("cleaning.py", "token_ids.py", "vectorizer.py")
+ENCODING_CODE = (
+    Path(__file__),
+    *(Path(__file__).with_name(name) for name in ("cleaning.py", "token_ids.py", "vectorizer.py")),
 )
 
 
 @dataclass(frozen=True)
 class EncodedTexts:
-    """Training and validation texts as ids, mapped from disk, and what made them so."""
+    """Training and validation texts as token ids, with the cleaner and vectorizer that made them.
+
+    Attributes:
+        cleaner: applies the steps of the text config.
+        vectorizer: holds the vocabulary of the training texts.
+        train: ids of the training texts, in the order of the split.
+        validation: ids of the validation texts.
+
+    Example:
+        >>> texts = encode_texts(split, config.text)  # doctest: +SKIP
+        >>> vectors, coverage = texts.initial_embeddings(config.model)  # doctest: +SKIP
+
+    """
 
     cleaner: Cleaner
     vectorizer: Vectorizer
@@ -41,7 +54,17 @@ class EncodedTexts:
     validation: TokenIds
 
     def initial_embeddings(self, config: ModelConfig) -> tuple[np.ndarray | None, dict[str, float]]:
-        """Give what the embedding starts from, None for random numbers, and figures about it."""
+        """Return the initial weights of the embedding layer, and metrics about them.
+
+        Returns:
+            float32 [vocabulary_size, embedding_dim], or None for random initialisation; and for
+            vectors from a file, the fractions of the vocabulary (`vectors_vocabulary_coverage`) and
+            of the training tokens (`vectors_token_coverage`) that the file covers.
+
+        Raises:
+            RequestError: the file of vectors cannot be read.
+
+        """
         size = config.embedding_dim
         if config.embeddings == "random":
             return None, {}
@@ -57,25 +80,32 @@ class EncodedTexts:
 
 
 def encode_texts(split: Split, config: TextConfig) -> EncodedTexts:
-    """Clean and encode; the vocabulary is learned from training rows only."""
+    """Clean and encode the training and validation texts; learn the vocabulary from training only.
+
+    The ids are cached on disk, under a key of the texts, the text config and the encoding code.
+
+    Raises:
+        DataError: cleaning leaves no word in any training text.
+
+    """
     cleaner = Cleaner(config.steps, fill_missing=split.fill_missing)
-    # Other code or word lists give other ids.
+    # Stemmers come from NLTK and stop words from scikit-learn, so their versions count as code.
     code: list[str | bytes] = [
         *(path.read_bytes() for path in ENCODING_CODE),
         version("nltk"),
         version("scikit-learn"),
     ]
-    about = [config.model_dump_json(), split.fill_missing]
-    digest = digest_of(code, about, split.train.texts, split.validation.texts)
+    settings = [config.model_dump_json(), split.fill_missing]
+    digest = digest_of(code, settings, split.train.texts, split.validation.texts)
 
     def encode(folder: Path) -> None:
-        sides = {"train": split.train, "validation": split.validation}
-        texts = {side: cleaner.clean(rows.texts) for side, rows in sides.items()}
+        subsets = {"train": split.train, "validation": split.validation}
+        texts = {name: cleaner.clean(rows.texts) for name, rows in subsets.items()}
         vectorizer = Vectorizer.fit(
             texts["train"], max_tokens=config.max_tokens, max_length=config.max_length
         )
-        for side, cleaned in texts.items():
-            vectorizer.encode(cleaned).save(folder, side)
+        for name, cleaned in texts.items():
+            vectorizer.encode(cleaned).save(folder, name)
         words = json.dumps(vectorizer.words, ensure_ascii=False)
         (folder / _WORDS_FILE).write_text(words, encoding="utf-8")
 
@@ -88,13 +118,14 @@ def encode_texts(split: Split, config: TextConfig) -> EncodedTexts:
 
 
 def check_encodable(split: Split, config: Config) -> None:
-    """Check before there is a run what encoding, and reading vectors from a file, would refuse.
+    """Detect errors of encoding, and of reading vector files, before a run is created.
 
-    Where trials choose their text config too, what a file has for their words is seen by each.
+    If the search space contains keys of the text config, each trial has its own vocabulary, and
+    vector files are read in the trials only.
 
     Raises:
-        DataError: cleaning leaves no word of the training texts.
-        RequestError: a line of a file of vectors is none.
+        DataError: some steps that the config allows leave no word in any training text.
+        RequestError: a file of vectors contains a malformed line.
 
     """
     for steps in config.possible_values("text.steps"):
@@ -104,15 +135,16 @@ def check_encodable(split: Split, config: Config) -> None:
     if files and not _searches_texts(config):
         texts = encode_texts(split, config.text)
         for file in files:
-            _make_vectors(texts, config, file, config.possible_values("model.embedding_dim"))
+            _cache_vectors(texts, config, file, config.possible_values("model.embedding_dim"))
 
 
 def precompute_encodings(split: Split, config: Config) -> None:
-    """Make what many trials of a sweep will share before they ask for it.
+    """Cache the ids, and the learned word vectors, that the trials of a sweep share.
 
-    That is the texts as ids, and vectors learned from them in each size that trials choose from:
-    the workers that want those of one size wait for it, and a core would idle. Which sizes of
-    a range will be drawn nobody knows, but the larger ones share what is learned.
+    Vectors are learned in every size that trials choose from. Otherwise all workers whose first
+    trials need the same size would wait for one of them, leaving cores idle. From a range of sizes
+    it is unknown which ones will be drawn, so only the learned dimensions that all larger sizes
+    share are computed.
     """
     if _searches_texts(config):
         return
@@ -120,17 +152,20 @@ def precompute_encodings(split: Split, config: Config) -> None:
     if "word2vec" in config.possible_values("model.embeddings"):
         sizes = config.possible_values("model.embedding_dim")
         if isinstance(config.sweep.space.get("model.embedding_dim"), IntRange):
-            sizes = (max(sizes),) if max(sizes) >= MOST_LEARNED else ()
-        _make_vectors(texts, config, "word2vec", sizes)
+            sizes = (max(sizes),) if max(sizes) >= MAX_LEARNED_SIZE else ()
+        _cache_vectors(texts, config, "word2vec", sizes)
 
 
 def _searches_texts(config: Config) -> bool:
-    """Say whether trials choose their text config too, so that no encoding is that of all."""
+    """Return whether the search space contains keys of the text config.
+
+    Then trials share no encoding.
+    """
     return any(key.startswith("text.") for key in config.sweep.space)
 
 
-def _make_vectors(texts: EncodedTexts, config: Config, source: str, sizes: Iterable[int]) -> None:
-    """Make vectors in some sizes, for trials to find."""
+def _cache_vectors(texts: EncodedTexts, config: Config, source: str, sizes: Iterable[int]) -> None:
+    """Compute initial embeddings in each size, so that trials find them in the cache."""
     for size in sizes:
         chosen = {"model.embeddings": source, "model.embedding_dim": size}
         texts.initial_embeddings(config.with_values(chosen).model)

@@ -1,10 +1,10 @@
-"""Skip-gram vectors of words with negative sampling, learned for many words at a time.
+"""Skip-gram word vectors with negative sampling, learned in minibatches with NumPy.
 
-The model is that of Mikolov et al. (2013, arXiv:1310.4546). A step reads some thousand words, and
-sixteen that stand together are compared with the same negatives, which makes products of matrices
-of it (Ji et al., 2016, arXiv:1604.04661). A word's steps grow smaller with what it has learned
-already (Adagrad, Duchi et al., 2011, JMLR 12). Nothing depends on how threads take turns, so that
-the same texts give the same vectors.
+The model is that of Mikolov et al. (2013, arXiv:1310.4546). A step processes up to a few thousand
+words. Each block of 16 consecutive words shares its negative samples, which turns the work into
+matrix products (Ji et al., 2016, arXiv:1604.04661). The optimiser is Adagrad (Duchi et al., 2011,
+JMLR 12), with one accumulator per word. Results do not depend on thread scheduling: the same texts
+and seed give the same vectors.
 """
 
 from collections.abc import Iterator
@@ -16,115 +16,125 @@ from threadpoolctl import threadpool_limits
 from ecomclf.text.token_ids import TokenIds
 
 _WINDOW = 8
+# Weight of the negative samples relative to the neighbours.
 _NEGATIVES = 5
-# Words are drawn as negatives by this power of their number.
-_POWER = 0.75
-# A word that is more than 2.6 times this share of all is left out at random.
-_FREQUENT = 1e-3
-# As many words are read in all, small texts so often at most and large ones once at least.
-_WORDS_READ = 4_000_000
-_MOST_EPOCHS = 20
+# Negatives are drawn with probability proportional to this power of the word count.
+_NEGATIVE_POWER = 0.75
+# Subsampling: a word that makes up more than 2.6 times this fraction of all words is dropped at
+# random, the more often the more frequent it is.
+_SUBSAMPLING_THRESHOLD = 1e-3
+# The number of epochs is chosen so that about this many words are read in total: at most 20 epochs
+# of a small corpus, at least one of a large corpus.
+_MAX_WORDS_READ = 4_000_000
+_MAX_EPOCHS = 20
 
-_RATE = 0.4
-_LAST_RATE = 0.05 * _RATE
-# What counts as learned before the first step: rare words shall stay small.
-_LEARNED_BEFORE = 20.0
-# Small texts are read in smaller steps: few steps teach little, whatever they read.
-_MOST_WORDS_A_STEP = 4096
-_LEAST_WORDS_A_STEP = 512
-_STEPS_A_READING = 160
-_NEGATIVES_A_BLOCK = 16
-# Words whose neighbours are looked up together: half of what is looked up are neighbours.
+_LEARNING_RATE = 0.4
+_MIN_LEARNING_RATE = 0.05 * _LEARNING_RATE
+# Initial value of Adagrad's accumulator. It keeps the vectors of rare words small.
+_INITIAL_ACCUMULATOR = 20.0
+# Small corpora are read in smaller steps: too few steps learn little, however many words they read.
+_MAX_WORDS_PER_STEP = 4096
+_MIN_WORDS_PER_STEP = 512
+_STEPS_PER_EPOCH = 160
+_NEGATIVES_PER_BLOCK = 16
+# Number of words whose neighbours are looked up together. At twice the window, half of the
+# positions that are looked up are neighbours of a given word.
 _BLOCK = 2 * _WINDOW
 
-# Words int [rows], and float32 [rows, size] for each row.
+# Word ids int [rows], and their gradients float32 [rows, size]; ids may repeat.
 Gradients = tuple[np.ndarray, np.ndarray]
 
 
 def learn_vectors(
     ids: TokenIds, *, vocabulary_size: int, size: int, seed: int = 0
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Learn vectors of words, and of words as neighbours.
+    """Learn a centre vector and a context vector for each word.
 
-    The product of the one with the other shall be large for words that stand near each other.
-
-    A neighbour `d` places away counts `(9 - d) / 8` times, up to 8 places within the same text.
+    Training increases the product of a word's centre vector with the context vectors of its
+    neighbours. A neighbour at distance `d` has weight `(9 - d) / 8`, up to distance 8 within the
+    same text.
 
     Args:
-        ids: texts, not all of them empty.
+        ids: token ids of texts, at least one of them not empty.
         vocabulary_size: number of ids.
-        size: numbers a word.
-        seed: of the first vectors, the order of texts, what is left out, and the negatives.
+        size: dimensions per vector.
+        seed: seed of the initial vectors, the order of texts, subsampling and negatives.
 
     Returns:
-        Two tables float32 [vocabulary_size, size]; ids that do not occur keep what they begin with,
-        small random numbers in the first and zeros in the second.
+        Centre and context vectors, both float32 [vocabulary_size, size]. Ids that do not occur keep
+        their initial values: small random numbers for centres, zeros for contexts.
 
     """
     generator = np.random.default_rng(seed)
     counts = np.bincount(ids.values, minlength=vocabulary_size).astype(float)
-    share = np.maximum(counts / counts.sum(), np.finfo(float).tiny)
-    kept = np.sqrt(_FREQUENT / share) + _FREQUENT / share
-    drawn = np.cumsum(counts**_POWER)
-    epochs = int(np.clip(_WORDS_READ // len(ids.values), 1, _MOST_EPOCHS))
+    frequency = np.maximum(counts / counts.sum(), np.finfo(float).tiny)
+    relative = _SUBSAMPLING_THRESHOLD / frequency
+    keep_probability = np.sqrt(relative) + relative
+    negative_weights = np.cumsum(counts**_NEGATIVE_POWER)
+    epochs = int(np.clip(_MAX_WORDS_READ // len(ids.values), 1, _MAX_EPOCHS))
 
     centres = _Table((generator.random((vocabulary_size, size)) - 0.5) / size)
     contexts = _Table(np.zeros((vocabulary_size, size)))
-    # Small products: more threads would only be in the way.
+    # The matrix products are too small for more than one BLAS thread to pay off.
     with threadpool_limits(1):
         for epoch in range(epochs):
             for done, words, texts in _batches(ids, generator):
-                some = generator.random(len(words)) < kept[words]
-                if not some.any():
+                kept = generator.random(len(words)) < keep_probability[words]
+                if not kept.any():
                     continue
-                words, texts = words[some], texts[some]
-                draws = generator.random((-(-len(words) // _BLOCK), _NEGATIVES_A_BLOCK))
-                # The last id takes what is left.
-                negatives = np.searchsorted(drawn[:-1], draws * drawn[-1], side="right")
-                rate = max(_LAST_RATE, _RATE * (1 - (epoch + done) / epochs))
+                words, texts = words[kept], texts[kept]
+                draws = generator.random((-(-len(words) // _BLOCK), _NEGATIVES_PER_BLOCK))
+                # Leave out the last bound, so that rounding cannot yield an id out of range.
+                negatives = np.searchsorted(
+                    negative_weights[:-1], draws * negative_weights[-1], side="right"
+                )
+                decay = 1 - (epoch + done) / epochs
+                rate = max(_MIN_LEARNING_RATE, _LEARNING_RATE * decay)
                 _step(words, texts, negatives, centres, contexts, rate)
     return centres.vectors, contexts.vectors
 
 
 class _Table:
-    """Vectors of words, and how much each has learned already."""
+    """Trainable word vectors with an Adagrad accumulator per word."""
 
     def __init__(self, vectors: np.ndarray) -> None:
         self.vectors = vectors.astype(np.float32)
-        self._learned = np.full((len(vectors), 1), _LEARNED_BEFORE, np.float32)
+        self._accumulator = np.full((len(vectors), 1), _INITIAL_ACCUMULATOR, np.float32)
 
-    def learn(self, words: np.ndarray, gradients: np.ndarray, rate: float) -> None:
-        """Move vectors against gradients; a word may stand in several rows, and has their sum.
+    def update(self, words: np.ndarray, gradients: np.ndarray, rate: float) -> None:
+        """Apply one Adagrad step; gradients of repeated words are summed.
 
         Args:
             words: int [rows].
             gradients: float32 [rows, size].
-            rate: factor of the step, before it is divided by what a word has learned.
+            rate: learning rate, before division by the root of the accumulator.
 
         """
-        rows, places = np.unique(words, return_inverse=True)
-        ones, begins = np.ones(len(words), np.float32), np.arange(len(words) + 1)
-        sums = csr_array((ones, places, begins), shape=(len(words), len(rows))).T @ gradients
-        self._learned[rows] += np.square(sums).mean(axis=1, keepdims=True)
-        self.vectors[rows] -= np.float32(rate) * sums / np.sqrt(self._learned[rows])
+        unique, columns = np.unique(words, return_inverse=True)
+        ones, offsets = np.ones(len(words), np.float32), np.arange(len(words) + 1)
+        summing = csr_array((ones, columns, offsets), shape=(len(words), len(unique))).T
+        sums = summing @ gradients
+        self._accumulator[unique] += np.square(sums).mean(axis=1, keepdims=True)
+        self.vectors[unique] -= np.float32(rate) * sums / np.sqrt(self._accumulator[unique])
 
 
 def _batches(
     ids: TokenIds, generator: np.random.Generator
 ) -> Iterator[tuple[float, np.ndarray, np.ndarray]]:
-    """Give all texts in random order, some at a time.
+    """Iterate over all texts once, in random order.
 
     Yields:
-        share of the texts that came before; words int32 [words]; number of each one's text.
+        Fraction of the texts that earlier batches contained; word ids int32 [words]; for each word
+        the number of its text within the batch, int [words].
 
     """
     order = generator.permutation(len(ids))
     ends = np.cumsum(ids.lengths[order])
-    step = int(np.clip(ends[-1] // _STEPS_A_READING, _LEAST_WORDS_A_STEP, _MOST_WORDS_A_STEP))
+    step = int(np.clip(ends[-1] // _STEPS_PER_EPOCH, _MIN_WORDS_PER_STEP, _MAX_WORDS_PER_STEP))
     cuts = np.searchsorted(ends, np.arange(step, ends[-1], step))
-    for begin, end in zip([0, *cuts], [*cuts, len(order)], strict=True):
-        batch = ids.take(order[begin:end])
-        yield begin / len(order), batch.values, np.repeat(np.arange(len(batch)), batch.lengths)
+    for start, end in zip([0, *cuts], [*cuts, len(order)], strict=True):
+        batch = ids.take(order[start:end])
+        yield start / len(order), batch.values, np.repeat(np.arange(len(batch)), batch.lengths)
 
 
 def _step(
@@ -135,13 +145,13 @@ def _step(
     contexts: _Table,
     rate: float,
 ) -> None:
-    """Learn from words int [words], one behind the other, and the numbers of their texts."""
-    of_centres, of_contexts = find_gradients(
+    """Update both tables from consecutive words; arguments as in `find_gradients`."""
+    centre_gradients, context_gradients = find_gradients(
         words, texts, negatives, centres.vectors, contexts.vectors
     )
-    centres.learn(*of_centres, rate)
-    for each in of_contexts:
-        contexts.learn(*each, rate)
+    centres.update(*centre_gradients, rate)
+    for each in context_gradients:
+        contexts.update(*each, rate)
 
 
 def find_gradients(
@@ -151,26 +161,27 @@ def find_gradients(
     centres: np.ndarray,
     contexts: np.ndarray,
 ) -> tuple[Gradients, tuple[Gradients, Gradients]]:
-    """Give the gradients of what is to become small for words and their neighbours.
+    """Return the gradients of the negative-sampling loss of consecutive words.
 
-    That is, over all words i, the sum of `-w_ij log sigmoid(centre_i · context_j)` of its
-    neighbours j, and of `-log sigmoid(-centre_i · context_n)` of the negatives n, these together
-    counting five times as much as its neighbours do.
+    The loss sums over all words i the terms `-w_ij log sigmoid(centre_i · context_j)` of its
+    neighbours j and `-log sigmoid(-centre_i · context_n)` of its negatives n. The terms of the
+    negatives are scaled so that their total weight is five times that of the neighbours.
 
     Args:
-        words: int [words], one behind the other.
-        texts: int [words], the text that each stands in, 0 or more.
-        negatives: int [blocks, negatives], a row for every 16 words.
+        words: word ids, int [words].
+        texts: number of the text of each word, 0 or more; int [words].
+        negatives: negatives of each block of 16 words, int [blocks, negatives].
         centres: float32 [vocabulary_size, size].
         contexts: float32 [vocabulary_size, size].
 
     Returns:
-        Rows and gradients of centres, then of contexts: of neighbours, and of negatives.
+        Gradients of the centre vectors; gradients of the context vectors as a pair, of neighbours
+        and of negatives.
 
     """
     missing = -len(words) % _BLOCK
-    places = np.arange(-_WINDOW, _BLOCK + _WINDOW) - np.arange(_BLOCK)[:, np.newaxis]
-    by_distance = np.clip(_WINDOW + 1 - abs(places), 0, None) / _WINDOW * (places != 0)
+    distance = np.arange(-_WINDOW, _BLOCK + _WINDOW) - np.arange(_BLOCK)[:, np.newaxis]
+    by_distance = np.clip(_WINDOW + 1 - abs(distance), 0, None) / _WINDOW * (distance != 0)
 
     def blocks(values: np.ndarray, filler: int) -> np.ndarray:
         return np.pad(values, (0, missing), constant_values=filler).reshape(-1, _BLOCK)
@@ -180,30 +191,33 @@ def find_gradients(
         padded = np.pad(values, around, constant_values=filler)
         return np.lib.stride_tricks.sliding_window_view(padded, 2 * _BLOCK)[::_BLOCK]
 
-    # [blocks, 16] and [blocks, 32]; what fills them up is in no text.
+    # [blocks, 16] and [blocks, 32]. The fill values -1 and -2 differ, so that no filler is a
+    # neighbour.
     centre, near = blocks(words, 0), neighbourhoods(words, 0)
-    together = blocks(texts, -1)[:, :, np.newaxis] == neighbourhoods(texts, -2)[:, np.newaxis]
-    weights = by_distance.astype(np.float32) * together
-    repelled = weights.sum(axis=2, keepdims=True) * np.float32(_NEGATIVES / negatives.shape[1])
+    same_text = blocks(texts, -1)[:, :, np.newaxis] == neighbourhoods(texts, -2)[:, np.newaxis]
+    weights = by_distance.astype(np.float32) * same_text
+    negative_weight = weights.sum(axis=2, keepdims=True) * np.float32(
+        _NEGATIVES / negatives.shape[1]
+    )
 
-    # Slopes of the loss by each product: [blocks, 16, 32] and [blocks, 16, negatives].
+    # Derivatives of the loss by each dot product: [blocks, 16, 32] and [blocks, 16, negatives].
     centre_vectors, near_vectors = centres[centre], contexts[near]
     negative_vectors = contexts[negatives]
     pull = -weights * _sigmoid(-centre_vectors @ near_vectors.transpose(0, 2, 1))
-    push = repelled * _sigmoid(centre_vectors @ negative_vectors.transpose(0, 2, 1))
+    push = negative_weight * _sigmoid(centre_vectors @ negative_vectors.transpose(0, 2, 1))
 
-    def rows(gradients: np.ndarray) -> np.ndarray:
+    def flat(gradients: np.ndarray) -> np.ndarray:
         return gradients.reshape(-1, gradients.shape[-1])
 
     return (
-        (centre.ravel(), rows(pull @ near_vectors + push @ negative_vectors)),
+        (centre.ravel(), flat(pull @ near_vectors + push @ negative_vectors)),
         (
-            (near.ravel(), rows(pull.transpose(0, 2, 1) @ centre_vectors)),
-            (negatives.ravel(), rows(push.transpose(0, 2, 1) @ centre_vectors)),
+            (near.ravel(), flat(pull.transpose(0, 2, 1) @ centre_vectors)),
+            (negatives.ravel(), flat(push.transpose(0, 2, 1) @ centre_vectors)),
         ),
     )
 
 
 def _sigmoid(values: np.ndarray) -> np.ndarray:
-    """Give the logistic function, without overflow."""
+    """Return the logistic function, computed without overflow."""
     return 0.5 + 0.5 * np.tanh(0.5 * values)

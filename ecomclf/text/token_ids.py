@@ -1,4 +1,4 @@
-"""Token ids of texts, stored one after the other."""
+"""Token ids of many texts in two flat arrays."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +12,21 @@ UNKNOWN_ID = 1
 
 @dataclass(frozen=True)
 class TokenIds:
-    """Token ids of texts, one after the other, without padding.
+    """Token ids of texts of different lengths, concatenated without padding.
 
-    `values` int32 [tokens]; `offsets` int64 [texts + 1], where each text begins and the last ends.
+    Attributes:
+        values: int32 [tokens].
+        offsets: int64 [texts + 1]; text `i` is `values[offsets[i] : offsets[i + 1]]`.
+
+    Example:
+        >>> ids = TokenIds(np.array([4, 5, 6, 7], np.int32), np.array([0, 3, 3, 4]))
+        >>> len(ids)
+        3
+        >>> ids.lengths.tolist()
+        [3, 0, 1]
+        >>> ids.padded(np.array([2, 0])).tolist()
+        [[7, 0, 0], [4, 5, 6]]
+
     """
 
     values: np.ndarray
@@ -24,36 +36,36 @@ class TokenIds:
         return len(self.offsets) - 1
 
     def save(self, folder: Path, name: str) -> None:
-        """Write them to two files of a folder."""
+        """Write `<name>_values.npy` and `<name>_offsets.npy` to a folder."""
         np.save(folder / f"{name}_values.npy", self.values)
         np.save(folder / f"{name}_offsets.npy", self.offsets)
 
     @classmethod
     def load(cls, folder: Path, name: str) -> Self:
-        """Read what `save` wrote; the values are mapped from disk, for all processes once."""
+        """Read what `save` wrote; the values are memory-mapped, so processes share their pages."""
         values = np.load(folder / f"{name}_values.npy", mmap_mode="r", allow_pickle=False)
-        # Each text is a slice, which takes an array less time than its subclass.
+        # Slicing a plain array is faster than slicing its subclass `np.memmap`.
         return cls(np.asarray(values), np.load(folder / f"{name}_offsets.npy", allow_pickle=False))
 
     @property
     def lengths(self) -> np.ndarray:
-        """Give the number of tokens of each text; int64 [texts]."""
+        """Return the number of tokens of each text; int64 [texts]."""
         return np.diff(self.offsets)
 
     def lengths_of(self, rows: np.ndarray) -> np.ndarray:
-        """Give the number of tokens of some texts; int64 [rows]."""
+        """Return the number of tokens of the texts at `rows`; int64 [rows]."""
         return np.asarray(self.offsets[rows + 1] - self.offsets[rows])
 
     def take(self, rows: np.ndarray) -> "TokenIds":
-        """Give some texts, in the order of `rows`."""
+        """Return a copy of the texts at `rows`, in that order; rows may repeat."""
         texts = [self.values[self.offsets[row] : self.offsets[row + 1]] for row in rows]
         values = np.concatenate(texts) if texts else self.values[:0]
         return TokenIds(values, np.concatenate([[0], np.cumsum(self.lengths_of(rows))]))
 
     def padded(self, rows: np.ndarray) -> np.ndarray:
-        """Give some texts as one array, padded with 0 to the longest of them.
+        """Return the texts at `rows` as one array, padded with `PADDING_ID` to the longest.
 
-        At least one position wide, since a recurrent layer takes no empty sequence.
+        The array is at least one position wide, since a recurrent layer rejects empty sequences.
 
         Returns:
             int32 [rows, length].

@@ -1,4 +1,4 @@
-"""Cleaned texts → token ids."""
+"""Vocabulary of cleaned texts, and their encoding as token ids."""
 
 import functools
 import re
@@ -13,40 +13,66 @@ from ecomclf.errors import DataError
 from ecomclf.text.token_ids import UNKNOWN_ID, TokenIds
 
 _UNKNOWN = "[UNK]"
-# Keras keeps a vocabulary in an array as wide as its longest word. Longer ones are no words.
-_LONGEST_WORD = 200
+# Keras stores a vocabulary in an array as wide as its longest word. Longer strings, such as an
+# image in base64, are not words.
+_MAX_WORD_LENGTH = 200
 
 
 def token_pattern(texts: Iterable[str]) -> str:
-    """Give what scikit-learn is to take for a word: its own pattern, two letters or more.
+    r"""Return the regular expression that scikit-learn's vectorizers should use for a token.
 
-    Where no text has such a word, all that stands between spaces is one.
+    This is scikit-learn's default, words of two or more letters, unless no text contains such a
+    word. Then it is any run of characters between whitespace.
+
+    Example:
+        >>> token_pattern(["red shoe", "hat"])
+        '(?u)\\b\\w\\w+\\b'
+        >>> token_pattern(["a 1", "b 2"])
+        '(?u)\\S+'
+
     """
-    usual = r"(?u)\b\w\w+\b"
-    return usual if any(re.search(usual, text) for text in texts) else r"(?u)\S+"
+    default = r"(?u)\b\w\w+\b"
+    return default if any(re.search(default, text) for text in texts) else r"(?u)\S+"
 
 
 def require_words(texts: Iterable[str]) -> None:
-    """Look for a word in cleaned training texts, no further than the first that has one.
+    """Check that a cleaned training text contains a word; stop reading at the first that does.
 
     Raises:
-        DataError: they hold none.
+        DataError: none does.
 
     """
     if not any(_words(text) for text in texts):
-        raise DataError("no training text has a word left after cleaning; leave out text.steps")
+        raise DataError(
+            "no training text has a word left after cleaning; remove steps from text.steps"
+        )
 
 
 def _words(text: str) -> list[str]:
-    """Give what a vocabulary may hold of a cleaned text."""
-    return [word for word in text.split() if len(word) <= _LONGEST_WORD and word != _UNKNOWN]
+    """Return the words of a cleaned text that may enter a vocabulary."""
+    return [word for word in text.split() if len(word) <= _MAX_WORD_LENGTH and word != _UNKNOWN]
 
 
 class Vectorizer:
-    """Cleaned texts → ids, cut at a length; as Keras' TextVectorization does, and faster.
+    """Encode cleaned texts as token ids, truncated to a maximum length.
 
-    `words` stand at their ids: 0 is padding, 1 an unknown token, the rest the vocabulary, most
-    frequent first.
+    Encodes as Keras' `TextVectorization` layer does, but faster. Id 0 is padding and id 1 an
+    unknown token; the words of the vocabulary follow, the most frequent first.
+
+    Args:
+        words: tokens by id, the first two being "" and "[UNK]".
+        max_length: number of tokens that are kept of a text.
+
+    Example:
+        >>> vectorizer = Vectorizer.fit(["red shoe", "red hat"], max_tokens=1000, max_length=40)
+        >>> vectorizer.words
+        ('', '[UNK]', 'red', 'hat', 'shoe')
+        >>> ids = vectorizer.encode(["red hat", "blue shoe"])
+        >>> ids.values.tolist()
+        [2, 3, 1, 4]
+        >>> ids.offsets.tolist()
+        [0, 2, 4]
+
     """
 
     def __init__(self, words: Sequence[str], max_length: int) -> None:
@@ -56,25 +82,31 @@ class Vectorizer:
 
     @classmethod
     def fit(cls, texts: Iterable[str], *, max_tokens: int, max_length: int) -> Self:
-        """Learn the vocabulary from cleaned training texts, and from nothing else.
+        """Learn the vocabulary from cleaned training texts.
+
+        Args:
+            texts: cleaned texts of training rows only.
+            max_tokens: maximum vocabulary size, including padding and the unknown token.
+            max_length: number of tokens that `encode` keeps of a text; fitting reads all of them.
 
         Raises:
-            DataError: the texts hold no word.
+            DataError: the texts contain no word.
 
         """
         counts = Counter(word for text in texts for word in _words(text))
         require_words(counts)
+        # Equally frequent words are sorted, so that the order of the texts does not matter.
         ranked = sorted(counts, key=lambda word: (-counts[word], word))
         return cls(["", _UNKNOWN, *ranked[: max_tokens - 2]], max_length)
 
     @property
     def vocabulary_size(self) -> int:
-        """Give the number of ids in use, padding and the unknown token included."""
+        """Return the vocabulary size, including padding and the unknown token."""
         return len(self.words)
 
     @functools.cached_property
     def layer(self) -> Any:
-        """Give Keras' TextVectorization of the same vocabulary, for a network that takes texts."""
+        """Return the equivalent Keras `TextVectorization` layer, for a model that takes strings."""
         import keras
 
         return keras.layers.TextVectorization(
@@ -82,14 +114,15 @@ class Vectorizer:
         )
 
     def cut(self, texts: Iterable[str]) -> list[bytes]:
-        """Cut cleaned texts at `max_length` tokens: one long text must not widen a padded array.
+        """Return cleaned texts truncated to `max_length` tokens, encoded as UTF-8.
 
-        Half an emoji, which some programs leave at the end of a text, is no UTF-8 and becomes "?".
+        Without truncation a single long text would widen the padded array of its batch. A lone
+        surrogate, left by programs that cut an emoji in half, is not valid UTF-8 and becomes "?".
         """
         return [" ".join(self._split(text)).encode(errors="replace") for text in texts]
 
     def encode(self, texts: Iterable[str]) -> TokenIds:
-        """Turn cleaned texts into ids, each cut at `max_length` tokens."""
+        """Return the token ids of cleaned texts, each truncated to `max_length` tokens."""
         id_of, values, offsets = self._ids.get, array("i"), array("q", [0])
         for text in texts:
             values.extend([id_of(word, UNKNOWN_ID) for word in self._split(text)])

@@ -1,4 +1,4 @@
-"""The runs of a study side by side, as MLflow has them."""
+"""The leaderboard: the trials of a study as a table, read from their MLflow runs."""
 
 import pandas as pd
 from mlflow.entities import Run as MlflowRun
@@ -6,42 +6,34 @@ from rich.console import Console
 
 from ecomclf.errors import RequestError
 from ecomclf.runtime.terminal import print_table
-from ecomclf.tracking.runs import (
-    MONITOR,
-    PRUNED,
-    SEARCHED,
-    STUDY,
-    STUDY_ID,
-    TRIAL,
-    Tracking,
-    without_password,
-)
+from ecomclf.tracking.connection import without_password
+from ecomclf.tracking.runs import MONITOR, PRUNED, SEARCHED, STUDY, STUDY_ID, TRIAL, Tracking
 
-FIGURES = ("val_f1_macro", "val_f1_weighted", "val_accuracy")
+METRICS = ("val_f1_macro", "val_f1_weighted", "val_accuracy")
 
 
 def trial_state(run: MlflowRun) -> str:
-    """Name a trial's state: running, finished, pruned, killed or failed."""
+    """Return the state of a trial's run: running, finished, pruned, killed or failed."""
     return "pruned" if PRUNED in run.data.tags else str(run.info.status).lower()
 
 
 def leaderboard(
     tracking: Tracking, study: str | None = None, *, study_id: str | None = None
 ) -> tuple[str, pd.DataFrame]:
-    """List the trials of a study, or of the newest one, the best finished trial first.
+    """Return the trials of a study, by default the newest, the best finished trial first.
 
     Args:
-        tracking: where the runs are.
-        study: a name, which several may have: that whose last sweep is newest.
-        study_id: what one study is known by.
+        tracking: the tracking store.
+        study: name of the study; of several with this name, the one with the newest sweep.
+        study_id: id of the study.
 
     Returns:
-        the study's name, and a row a trial: `trial`, `state`, the validation figures of the kept
-        epoch, the searched parameters, `seconds`, `run_id`. A trial that was not finished shows the
-        figures of its last epoch.
+        The study's name, and a row per trial: `trial`, `state`, the validation metrics of the kept
+        epoch, the searched parameters, `seconds`, `run_id`. Trials that are not finished have the
+        metrics of their latest epoch.
 
     Raises:
-        RequestError: there is no such study, or none at all.
+        RequestError: there is no such study, or no study at all.
 
     """
     parent = _newest_sweep(tracking, study, study_id)
@@ -49,7 +41,7 @@ def leaderboard(
     searched = parent.data.tags[SEARCHED].split()
     runs = tracking.search("trial", study_id=parent.data.tags[STUDY_ID])
     rows = [_row(run, searched) for run in runs]
-    table = pd.DataFrame(rows, columns=["trial", "state", *FIGURES, *searched, "seconds", "run_id"])
+    table = pd.DataFrame(rows, columns=["trial", "state", *METRICS, *searched, "seconds", "run_id"])
     order = table["state"].map({"finished": 0, "pruned": 1, "running": 2}).fillna(3)
     ranked = table.assign(order=order).sort_values(
         ["order", parent.data.tags[MONITOR], "trial"], ascending=[True, False, True]
@@ -60,7 +52,7 @@ def leaderboard(
 def print_leaderboard(
     tracking: Tracking, console: Console, study: str | None = None, *, study_id: str | None = None
 ) -> None:
-    """Print the leaderboard of a study, or of the newest one."""
+    """Print the leaderboard of a study, by default the newest."""
     name, table = leaderboard(tracking, study, study_id=study_id)
     print_table(console, f"study {name}", table.drop(columns="run_id"))
 
@@ -82,7 +74,7 @@ def _row(run: MlflowRun, searched: list[str]) -> dict[str, object]:
     return {
         "trial": int(run.data.tags[TRIAL]),
         "state": trial_state(run),
-        **{name: run.data.metrics.get(name) for name in FIGURES},
+        **{name: run.data.metrics.get(name) for name in METRICS},
         **{key: _number(run.data.params.get(key)) for key in searched},
         "seconds": round((end - run.info.start_time) / 1000, 1),
         "run_id": run.info.run_id,
@@ -90,7 +82,7 @@ def _row(run: MlflowRun, searched: list[str]) -> dict[str, object]:
 
 
 def _number(text: str | None) -> object:
-    """Give a parameter as the number it was before MLflow made a text of it, where it was one."""
+    """Convert a parameter, which MLflow stores as text, back to a number if it was one."""
     try:
         return text and (int(text) if text.isdecimal() else float(text))
     except ValueError:

@@ -1,9 +1,9 @@
-"""A `Classifier` as an MLflow model: keras flavor, and a pyfunc that takes strings.
+"""Save a `Classifier` as an MLflow model: keras flavor, and a pyfunc that takes raw texts.
 
-`mlflow.keras.save_model` writes the model of cleaned texts, which `mlflow.keras.load_model` reads
-without this package. Beside it lie the classifier's description and a copy of this package, from
-which the pyfunc is loaded wherever the package is not installed. `Model.log(flavor=…)` takes this
-module for its `save_model`, and MLflow finds `_load_pyfunc` in it by name.
+The keras flavor is the network for cleaned texts; `mlflow.keras.load_model` reads it without this
+package. The artifact also contains the rest of the classifier and a copy of this package, so that
+the pyfunc can be loaded where the package is not installed. `Model.log(flavor=…)` calls this
+module's `save_model`; MLflow finds `_load_pyfunc` by its name.
 """
 
 import importlib.metadata
@@ -21,10 +21,11 @@ from mlflow.models import Model, ModelSignature
 from mlflow.models.model import MLMODEL_FILE_NAME
 from mlflow.types import ColSpec, DataType, Schema, TensorSpec
 
-from ecomclf.models.classifier import Classifier
+from ecomclf.errors import RequestError
+from ecomclf.models.classifier import PROBABILITY, Classifier
 
 _PACKAGE = Path(__file__).parents[1]
-# What the copied code imports; pinned to what the model was made with.
+# What the copied code imports; each is pinned to the installed version.
 _REQUIREMENTS = ("mlflow", "tensorflow", "keras", "pandas", "numpy", "scikit-learn", "nltk")
 GROUP_KEYS_FILE = "group_keys.npz"
 _DATA = "data"
@@ -39,18 +40,18 @@ def save_model(
     texts: Mapping[str, str],
     **_: Any,
 ) -> None:
-    """Write a classifier as an MLflow model; called by `Model.log`.
+    """Save a classifier as an MLflow model; called by `Model.log`.
 
     Args:
-        classifier: what to write.
-        path: folder to make.
-        mlflow_model: MLflow's description of it, completed here.
-        group_keys: arrays of uint64, a side of the split each: which texts it was made with.
-        texts: contents of further files by their names, kept beside the model.
+        classifier: the classifier.
+        path: folder to create.
+        mlflow_model: MLflow's description of the model; flavors and signature are set here.
+        group_keys: uint64, the near-duplicate group keys of each side of the split, by its name.
+        texts: contents of further text files to keep with it, by file name.
 
     """
     requirements = [f"{name}=={importlib.metadata.version(name)}" for name in _REQUIREMENTS]
-    # MLflow warns of the missing signature, which it would refuse for strings; it is set below.
+    # MLflow warns of a missing signature, but rejects one for strings; it is set below.
     logging.getLogger("mlflow.keras.save").setLevel(logging.ERROR)
     mlflow.keras.save_model(
         classifier.string_model(),
@@ -76,16 +77,16 @@ def save_model(
 
 
 def _signature(classifier: Classifier) -> ModelSignature:
-    """Describe the answers.
+    """Return the schema of the predictions.
 
-    The inputs are left open and checked in `predict`: with a schema for a column `text`, MLflow
-    refuses a list of strings before the model sees it.
+    There is none for the inputs, which `predict` checks: with a schema for a column `text`, MLflow
+    rejects a list of strings before it calls the model.
     """
     columns: list[ColSpec | TensorSpec] = [
         ColSpec(DataType.string, "label"),
         ColSpec(DataType.float, "confidence"),
         ColSpec(DataType.boolean, "needs_review"),
-        *(ColSpec(DataType.float, f"probability.{name}") for name in classifier.classes),
+        *(ColSpec(DataType.float, f"{PROBABILITY}{name}") for name in classifier.classes_),
     ]
     return ModelSignature(outputs=Schema(columns))
 
@@ -95,55 +96,49 @@ def _load_pyfunc(path: str) -> "_TextModel":
 
 
 class _TextModel:
-    """What `mlflow.pyfunc.load_model` wraps."""
+    """The object that `mlflow.pyfunc.load_model` wraps."""
 
     def __init__(self, classifier: Classifier) -> None:
         self._classifier = classifier
 
     def predict(self, data: Any, params: dict[str, Any] | None = None) -> pd.DataFrame:  # noqa: ARG002 - MLflow's signature
-        """Classify the column `text`, or strings; rows keep their number, order and index."""
-        texts = _texts(data)
-        probabilities = self._classifier.predict_proba(
-            ["" if pd.isna(text) else str(text) for text in texts]
-        )
-        classes = self._classifier.classes
-        confidence = probabilities.max(axis=1)
-        columns: dict[str, Any] = {
-            "label": np.array(classes, dtype=object)[probabilities.argmax(axis=1)],
-            "confidence": confidence,
-            "needs_review": confidence < self._classifier.threshold,
-        }
-        columns |= {f"probability.{name}": probabilities[:, at] for at, name in enumerate(classes)}
-        return pd.DataFrame(columns, index=texts.index)
+        """Predict the classes of strings, or of the column `text` of a table.
 
+        Returns:
+            A row per text, in the order and with the index of the input: `label`, `confidence`,
+            `needs_review`, `probability.<class>`.
 
-def _texts(data: Any) -> "pd.Series[Any]":
-    """Find the texts in what a caller or MLflow's server may pass.
+        Raises:
+            MlflowException: INVALID_PARAMETER_VALUE, which MLflow's server answers with 400.
 
-    Raises:
-        MlflowException: INVALID_PARAMETER_VALUE, which the server answers with 400.
-
-    """
-    asked = "the input must be strings or a table with a column 'text'"
-    is_table = isinstance(data, dict | pd.DataFrame)
-    given: Any = [data] if isinstance(data, str) else data
-    try:
-        given = pd.DataFrame(given) if is_table else pd.Series(given, dtype=object)
-    except ValueError as error:
-        raise MlflowException.invalid_parameter_value(f"{asked}: {error}") from error
-    if is_table:
-        names = list(given.columns)
-        if names.count("text") != 1:
-            problem = "no" if "text" not in names else "more than one"
-            found = ", ".join(map(repr, names)) or "none"
+        """
+        try:
+            return self._classifier.predict(_texts(data), with_probabilities=True)
+        except RequestError as error:
             raise MlflowException.invalid_parameter_value(
-                f"the input has {problem} column 'text'; it has {found}"
-            )
-    texts: pd.Series[Any] = given["text"] if is_table else given
-    for text in texts:
-        # A column may hold numbers among its texts, as pandas reads them from a file.
-        if not (
-            pd.api.types.is_scalar(text) and (is_table or isinstance(text, str) or pd.isna(text))
-        ):
-            raise MlflowException.invalid_parameter_value(f"{asked} but holds {text!r}")
+                f"the input must be strings or a table with a column 'text': {error}"
+            ) from error
+
+
+def _texts(data: Any) -> Any:
+    """Return the texts of an input as a caller or MLflow's server passes it."""
+    if not isinstance(data, dict | pd.DataFrame):
+        # MLflow's server passes the JSON value of "inputs" as an array; a string has no axes.
+        return data.item() if isinstance(data, np.ndarray) and data.ndim == 0 else data
+    names = list(data)
+    if names.count("text") != 1:
+        problem = "no" if "text" not in names else "more than one"
+        found = ", ".join(map(repr, names)) or "none"
+        raise RequestError(f"there is {problem} column 'text' among its columns {found}")
+    texts = data["text"]
+    if isinstance(texts, str):
+        raise RequestError(f"the column 'text' must be a list of strings but is {texts!r}")
+    if isinstance(data, pd.DataFrame):
+        # pandas may have read some texts of a column as numbers.
+        return texts.map(lambda text: str(text) if _is_number(text) else text)
     return texts
+
+
+def _is_number(value: Any) -> bool:
+    """Return whether a value is a number other than NaN, which is a missing text."""
+    return isinstance(value, int | float | np.number) and value == value

@@ -3,71 +3,84 @@
 from ecomclf.data.dataset import DataReport
 from ecomclf.data.splitting import Split
 from ecomclf.evaluation.report import Report
-from ecomclf.search.blending import Winner
 from ecomclf.tracking.promotion_gate import GateDecision
 
 # MLflow's database takes 5,000 characters; the classes with the lowest F1 matter most.
-_MOST_CLASSES = 25
-_MOST_LETTERS = 60
+_MAX_CLASSES = 25
+_MAX_LETTERS = 60
 
 
 def model_card(
-    winner: Winner,
+    description: str,
+    threshold: float,
     data: DataReport,
     split: Split,
+    split_seed: int,
     test: Report,
     baseline: Report,
-    verdict: GateDecision,
+    decision: GateDecision,
 ) -> str:
-    """Say what a version was made of, what it reaches, and when not to use it."""
-    tested = [item for item in test.classes.items() if item[1].support]
-    worst = sorted(tested, key=lambda item: item[1].f1)[:_MOST_CLASSES]
-    rows = "\n".join(
-        f"| {_cell(name)} | {figures.precision:.3f} | {figures.recall:.3f} | {figures.f1:.3f} "
-        f"| {figures.support} |"
-        for name, figures in worst
-    )
-    more = len(tested) - len(worst)
-    weakest = worst[0]
-    config, blend = winner.configs[0], winner.blend
-    trials = ", ".join(map(str, winner.trials))
-    by = "groups of like texts" if split.protocol == "groups" else "random rows, copies included"
-    threshold = winner.classifier.threshold
-    # No confidence is enough where none was in validation.
-    review = (
-        f"answers under {threshold:.3f} need a review" if threshold <= 1 else "all need a review"
-    )
+    """Return the card: gate, data, model, metrics on the test rows, limits of use.
+
+    Args:
+        description: what the model consists of, in Markdown.
+        threshold: predictions with a lower confidence need a review.
+        data: report of the rows it was made from.
+        split: of these rows.
+        split_seed: seed of the split.
+        test: its metrics on the test rows.
+        baseline: those of the baseline.
+        decision: of the promotion gate.
+
+    """
+    by = "near-duplicate groups" if split.protocol == "groups" else "random rows, copies included"
     given = f"Test rows from {data.test_source}." if data.test_source else ""
+    # A threshold above 1 means that no confidence was enough on the validation rows.
+    review = (
+        f"predictions under {threshold:.3f} need a review"
+        if threshold <= 1
+        else "all predictions need a review"
+    )
+    table, weakest = _class_table(test)
     return f"""\
-**Gate:** {verdict.as_text()}
+**Gate:** {decision.as_text()}
 
 **Data:** {data.source}, {data.rows_kept:,} different texts of {data.rows_read:,} rows, fingerprint
-`{split.fingerprint}`. Split by {by}, seed {config.data.split_seed}:
+`{split.fingerprint}`. Split by {by}, seed {split_seed}:
 {len(split.train):,} training, {len(split.validation):,} validation, {len(split.test):,} test rows.
 {given}
 
-**Model:** trials averaged: {trials}; share of the wide path (TF-IDF and a linear SVM):
-{blend.wide_share:.2f}. The best trial: {config.model.encoder.upper()} {config.model.units},
-embedding {config.model.embedding_dim}, dropout {config.model.dropout:.3g}, {config.model.pooling}
-pooling. First {config.text.max_length} words, cleaning: {", ".join(config.text.steps) or "none"}.
+**Model:** {description}
 
 **On the test rows, read once:** accuracy {test.accuracy:.4f}, macro F1 {test.f1_macro:.4f},
 weighted F1 {test.f1_weighted:.4f}; TF-IDF + LinearSVC: {baseline.accuracy:.4f},
 {baseline.f1_macro:.4f}, {baseline.f1_weighted:.4f}.
 
-| class | precision | recall | F1 | rows |
-|---|---|---|---|---|
-{rows}
-{f"and {more} classes with a higher F1" if more else ""}
+{table}
 
-**Do not use it** for other classes than these: every text gets one of them. Texts of another kind,
-language or time than the data are not covered by these figures. The weakest class is
-{_cell(weakest[0])} (F1 {weakest[1].f1:.3f}). Confidence is calibrated on the validation rows;
-{review}.
+**Limits:** every text gets one of these classes, whatever it is about. Texts of another kind,
+language or time than the data are not covered by these metrics. The weakest class is {weakest}.
+Confidence is calibrated on the validation rows; {review}.
 """
 
 
+def _class_table(test: Report) -> tuple[str, str]:
+    """Return a Markdown table of the classes with the lowest F1, and the weakest one by name."""
+    tested = [item for item in test.classes.items() if item[1].support]
+    worst = sorted(tested, key=lambda item: item[1].f1)[:_MAX_CLASSES]
+    rows = [
+        f"| {_cell(name)} | {each.precision:.3f} | {each.recall:.3f} | {each.f1:.3f} "
+        f"| {each.support} |"
+        for name, each in worst
+    ]
+    more = len(tested) - len(worst)
+    left_out = [f"and {more} classes with a higher F1"] if more else []
+    head = ["| class | precision | recall | F1 | rows |", "|---|---|---|---|---|"]
+    name, weakest = worst[0]
+    return "\n".join([*head, *rows, *left_out]), f"{_cell(name)} (F1 {weakest.f1:.3f})"
+
+
 def _cell(name: str) -> str:
-    """Give a class name as a cell of a table takes it."""
-    short = name if len(name) <= _MOST_LETTERS else f"{name[:_MOST_LETTERS]}…"
+    """Return a class name as the cell of a Markdown table."""
+    short = name if len(name) <= _MAX_LETTERS else f"{name[:_MAX_LETTERS]}…"
     return " ".join(short.replace("|", "\\|").split())

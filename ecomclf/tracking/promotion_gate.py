@@ -1,7 +1,8 @@
-"""The gate: whether a new version may be used, and why.
+"""The promotion gate: whether a new version may get a stage, and why.
 
-A challenger must clear the config's floors on its test rows, must not be worse than the baseline on
-them, nor than the champion on those of them that neither saw in training or validation.
+A challenger must reach the config's minimum metrics on its test rows. It must not be worse than the
+baseline on them, nor worse than the champion on those of them that neither of the two has seen in
+training or validation. Baseline and champion are compared by the metric that `train.monitor` names.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,17 +14,21 @@ from ecomclf.config.schema import RegistryConfig
 from ecomclf.data.near_duplicates import group_keys
 from ecomclf.data.splitting import Subset
 from ecomclf.evaluation.intervals import Interval
-from ecomclf.evaluation.report import Report, evaluate_labels
+from ecomclf.evaluation.report import SCORE_NAMES, Report, evaluate_labels
 
-# Texts → names of classes.
+# Texts → class names.
 Label = Callable[[Sequence[str]], Sequence[str]]
 
 
 @dataclass(frozen=True)
 class Champion:
-    """The version in Production: what it says, and what it has learned from.
+    """The version in Production.
 
-    `seen` uint64: the group keys of its training and validation texts.
+    Attributes:
+        version: its number.
+        label: predicts the class names of texts.
+        seen: uint64, the group keys of its training and validation texts.
+
     """
 
     version: str
@@ -33,26 +38,33 @@ class Champion:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Weighted F1 of both on the same `rows`; None where too few rows are left."""
+    """Scores of challenger and champion on the same `rows`; None where those are too few.
+
+    `champion` is the number of its version, `metric` a metric of `Report`.
+    """
 
     champion: str
     rows: int
-    challenger_f1: float | None = None
-    champion_f1: float | None = None
+    challenger_score: float | None = None
+    champion_score: float | None = None
+    metric: str = "f1_weighted"
 
     @property
     def comparable(self) -> bool:
-        """Say whether there were enough rows to compare."""
-        return self.challenger_f1 is not None
+        """Return whether there were enough rows to compare."""
+        return self.challenger_score is not None
 
     def as_text(self) -> str:
-        """Say it in a few words."""
-        if self.challenger_f1 is None:
-            rows = f"{self.rows} test rows that neither saw"
-            return f"not comparable with version {self.champion}: {rows}"
+        """Return the comparison as a phrase."""
+        if self.challenger_score is None:
+            return (
+                f"not comparable with version {self.champion}: {self.rows} test rows that neither "
+                "has seen"
+            )
         return (
-            f"weighted F1 {self.challenger_f1:.4f} against {self.champion_f1:.4f} of version "
-            f"{self.champion} on {self.rows} test rows that neither saw"
+            f"{SCORE_NAMES[self.metric]} {self.challenger_score:.4f} against "
+            f"{self.champion_score:.4f} of version {self.champion} on {self.rows} test rows that "
+            "neither has seen"
         )
 
 
@@ -65,7 +77,7 @@ class GateDecision:
     comparison: Comparison | None
 
     def as_text(self) -> str:
-        """Say it in one line."""
+        """Return the decision and its reasons in one line."""
         return f"{'passed' if self.passed else 'refused'}: {'; '.join(self.reasons)}"
 
 
@@ -75,67 +87,78 @@ def compare(
     test: Subset,
     classes: tuple[str, ...],
     *,
-    least_rows: int,
+    min_rows: int,
+    metric: str = "f1_weighted",
 ) -> Comparison:
-    """Let both label the test rows that the champion has not learned from."""
+    """Compare both versions on the test rows that the champion has not seen.
+
+    Args:
+        challenger: predicts the class names of texts.
+        champion: the version in Production.
+        test: the challenger's test rows.
+        classes: names of the labels.
+        min_rows: with fewer unseen rows, the two are not compared.
+        metric: accuracy, f1_macro or f1_weighted.
+
+    """
     unseen = np.flatnonzero(~np.isin(group_keys(test.texts), champion.seen))
-    if len(unseen) < least_rows:
-        return Comparison(champion.version, len(unseen))
+    if len(unseen) < min_rows:
+        return Comparison(champion.version, len(unseen), metric=metric)
     texts = [test.texts[row] for row in unseen]
-    # Names that only the champion knows are one class more, and always wrong.
+    # Classes that only the champion knows count as one more class, which is always wrong.
     at = {name: number for number, name in enumerate(classes)}
 
-    def f1(label: Label) -> float:
+    def score(label: Label) -> float:
         predicted = np.array([at.get(name, len(classes)) for name in label(texts)])
         report = evaluate_labels(test.labels[unseen], predicted, (*classes, ""))
-        return report.f1_weighted
+        return float(getattr(report, metric))
 
-    return Comparison(champion.version, len(unseen), f1(challenger), f1(champion.label))
+    return Comparison(
+        champion.version, len(unseen), score(challenger), score(champion.label), metric
+    )
 
 
-def judge(
+def decide(
     report: Report,
     config: RegistryConfig,
     comparison: Comparison | None,
     *,
     baseline: Interval | None = None,
-    honest: bool = True,
+    leak_free: bool = True,
+    metric: str = "f1_weighted",
 ) -> GateDecision:
-    """Hold a challenger's test figures and its comparisons to the config's floors.
+    """Apply the gate's rules to a challenger.
 
     Args:
-        report: of the test rows.
-        config: the floors.
+        report: its metrics on the test rows.
+        config: minimum metrics.
         comparison: with the champion, where there is one.
-        baseline: weighted F1 of the challenger minus that of the baseline, where it was compared.
-        honest: whether no text stands on two sides of the split.
+        baseline: metric of the challenger minus that of the baseline, where they were compared.
+        leak_free: whether no text is on two sides of the split.
+        metric: by which `baseline` compares.
 
     """
-    largest = max(figures.support for figures in report.classes.values()) / report.rows
-    floors = [
-        (
-            "accuracy",
-            report.accuracy,
-            largest if config.min_accuracy is None else config.min_accuracy,
-        ),
-        ("macro F1", report.f1_macro, config.min_f1_macro or 0.0),
-    ]
+    largest = max(each.support for each in report.classes.values()) / report.rows
+    min_accuracy = largest if config.min_accuracy is None else config.min_accuracy
     reasons, passed = [], True
-    for name, value, floor in floors:
-        above = value >= floor
-        passed &= above
-        reasons.append(f"{name} {value:.4f} is {'at least' if above else 'under'} {floor:.4f}")
+    for name, value, minimum in (
+        ("accuracy", report.accuracy, min_accuracy),
+        ("macro F1", report.f1_macro, config.min_f1_macro or 0.0),
+    ):
+        reached = value >= minimum
+        passed &= reached
+        reasons.append(f"{name} {value:.4f} is {'at least' if reached else 'below'} {minimum:.4f}")
     if baseline is not None:
         below = baseline.value < 0
         passed &= config.allow_below_baseline or not below
         allowed = ", which the config allows" if below and config.allow_below_baseline else ""
         side = "below" if below else "not below"
-        reasons.append(f"{side} the baseline: weighted F1 {baseline.as_text()}{allowed}")
-    if not honest:
+        reasons.append(f"{side} the baseline: {SCORE_NAMES[metric]} {baseline.as_text()}{allowed}")
+    if not leak_free:
         passed = False
-        reasons.append("split by random rows: copies of test texts stand in training")
+        reasons.append("split by random rows: copies of test texts are in the training rows")
     if comparison is not None:
         reasons.append(comparison.as_text())
-        if comparison.challenger_f1 is not None and comparison.champion_f1 is not None:
-            passed &= comparison.challenger_f1 >= comparison.champion_f1
+        if comparison.challenger_score is not None and comparison.champion_score is not None:
+            passed &= comparison.challenger_score >= comparison.champion_score
     return GateDecision(passed, tuple(reasons), comparison)

@@ -1,16 +1,14 @@
-"""The one room that writes runs.
+"""Write and find MLflow runs.
 
-Everything goes through `MlflowClient` with explicit run ids: nothing is global, and a worker
-process writes its trial's run without knowing of any other.
+Everything goes through `MlflowClient` with explicit run ids. There is no active run, so that worker
+processes can write to the runs of their trials side by side.
 """
 
 import contextlib
 import json
 import os
-import re
-import shutil
-import tempfile
 import time
+import traceback
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -20,13 +18,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import mlflow
 from mlflow.entities import Metric, Param, RunTag, ViewType
 from mlflow.entities import Run as MlflowRun
-from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.tracking.context.registry import resolve_tags
-from sqlalchemy import make_url
-from sqlalchemy.exc import SQLAlchemyError
-
-from ecomclf.errors import JobError, RequestError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,8 +28,8 @@ if TYPE_CHECKING:
 
     from ecomclf.models.classifier import Classifier
 
-# What a run is: the parent of a sweep, one of its trials, baselines or repeats of the winner, a
-# training of its own, or a table that compares others.
+# Names of tags. A run's role: the parent run of a sweep, one of its trials, baselines or repeats of
+# the winner, a single training, or a comparison of other runs.
 ROLE = "ecomclf.role"
 STUDY = "ecomclf.study"
 STUDY_ID = "ecomclf.study_id"
@@ -60,7 +53,13 @@ _BATCH = 100
 
 @dataclass(frozen=True)
 class Run:
-    """One MLflow run that is being written."""
+    """An MLflow run to write to.
+
+    Attributes:
+        uri: address of the tracking store.
+        run_id: MLflow's id of the run.
+
+    """
 
     uri: str
     run_id: str
@@ -70,19 +69,19 @@ class Run:
         return mlflow.MlflowClient(self.uri)
 
     def log_params(self, params: Mapping[str, object]) -> None:
-        """Log parameters, each once a run."""
+        """Log parameters; MLflow refuses to change the value of one that is logged already."""
         entities = [Param(key, str(value)) for key, value in params.items()]
         for start in range(0, len(entities), _BATCH):
             self._client.log_batch(self.run_id, params=entities[start : start + _BATCH])
 
     def log_metrics(self, metrics: Mapping[str, float], step: int = 0) -> None:
-        """Log figures at one step."""
+        """Log metrics at a step."""
         now = round(time.time() * 1000)
         entities = [Metric(key, value, now, step) for key, value in metrics.items()]
         self._client.log_batch(self.run_id, metrics=entities)
 
     def tag(self, **tags: object) -> None:
-        """Set tags, all or none."""
+        """Set tags, all of them in one request."""
         entities = [RunTag(key, str(value)) for key, value in tags.items()]
         self._client.log_batch(self.run_id, tags=entities)
 
@@ -91,22 +90,22 @@ class Run:
         self._client.log_text(self.run_id, text, file)
 
     def log_json(self, value: object, file: str) -> None:
-        """Log plain values as a JSON artifact."""
+        """Log a JSON-serialisable value as an artifact."""
         self.log_text(json.dumps(value, ensure_ascii=False, indent=2), file)
 
     def log_figure(self, figure: "Figure", file: str) -> None:
-        """Log a picture."""
+        """Log a figure as an image file."""
         with warnings.catch_warnings():
-            # The font may lack letters of a class name, and draws boxes for them.
+            # Class names may contain characters that the font lacks; it draws boxes for them.
             warnings.filterwarnings("ignore", "Glyph .* missing from")
             self._client.log_figure(self.run_id, figure, file)
 
     def log_table(self, table: "pd.DataFrame", file: str) -> None:
-        """Log a table that the MLflow UI shows as one."""
+        """Log a table in the JSON format that the MLflow UI displays."""
         self._client.log_table(self.run_id, table, file)
 
     def log_folder(self, folder: Path, name: str) -> None:
-        """Log a folder's files under a name; nothing where there is no folder."""
+        """Log the files of a folder as the artifact folder `name`; do nothing if it is missing."""
         if folder.is_dir():
             self._client.log_artifacts(self.run_id, str(folder), name)
 
@@ -116,12 +115,19 @@ class Run:
         group_keys: "Mapping[str, np.ndarray]",
         texts: Mapping[str, str],
     ) -> Any:
-        """Log a classifier with this project's flavor; gives MLflow's `ModelInfo`."""
+        """Log a classifier as an MLflow model; return MLflow's `ModelInfo`.
+
+        Args:
+            classifier: the classifier.
+            group_keys: uint64, the near-duplicate group keys of each side of the split.
+            texts: contents of further text files to keep with it, by file name.
+
+        """
         from mlflow.models import Model
 
         from ecomclf.tracking import mlflow_flavor as flavor
 
-        # Made here, since `Model.log` would put it in the process's active experiment.
+        # `Model.log` would create it in the active experiment instead of the run's.
         logged = self._client.create_logged_model(
             self._client.get_run(self.run_id).info.experiment_id,
             name=CLASSIFIER_FOLDER,
@@ -142,12 +148,44 @@ class Run:
         """End the run in a state."""
         self._client.set_terminated(self.run_id, state)
 
+    @contextlib.contextmanager
+    def recorded(
+        self,
+        *,
+        killed_by: tuple[type[BaseException], ...] = (),
+        leave_open: Callable[[BaseException], bool] = lambda _: False,
+    ) -> Iterator[None]:
+        """End the run in the state in which the block ends; exceptions are passed on.
+
+        FINISHED when the block completes; KILLED after an interrupt; FAILED after any other
+        exception, with the traceback in the artifact `error.txt`.
+
+        Args:
+            killed_by: further exceptions after which the run is KILLED.
+            leave_open: whether an exception leaves the run RUNNING, for whoever retries the work to
+                end it.
+
+        """
+        try:
+            yield
+        except BaseException as error:
+            if isinstance(error, (KeyboardInterrupt, *killed_by)):
+                self.finish("KILLED")
+            elif not leave_open(error):
+                self.log_text(traceback.format_exc(), "error.txt")
+                self.finish("FAILED")
+            raise
+        self.finish("FINISHED")
+
 
 @dataclass(frozen=True)
 class Tracking:
-    """The store and the experiment that new runs go to; picklable, so workers get it as it is.
+    """A tracking store, and the experiment for new runs; can be pickled for worker processes.
 
-    Where the experiment is "", no run can be begun.
+    Attributes:
+        uri: address of the tracking store.
+        experiment_id: "" if no run can be started.
+
     """
 
     uri: str
@@ -160,7 +198,11 @@ class Tracking:
     def start_run(
         self, role: Role, name: str, *, parent: str | None = None, tags: Mapping[str, object]
     ) -> Run:
-        """Begin a run; under `mlflow run` MLflow's own run is taken for one without a parent."""
+        """Start a run.
+
+        Under `mlflow run`, MLflow has created a run already; it is used for the one without a
+        parent.
+        """
         every = {ROLE: role, **{key: str(value) for key, value in tags.items()}}
         launched = os.environ.get("MLFLOW_RUN_ID")
         if parent is not None:
@@ -175,11 +217,11 @@ class Tracking:
         return Run(self.uri, created.info.run_id)
 
     def reopen(self, run_id: str) -> Run:
-        """Give a run that exists, to write to."""
+        """Return an existing run, to write to it."""
         return Run(self.uri, run_id)
 
     def search(self, *roles: Role, study_id: str | None = None) -> Iterator[MlflowRun]:
-        """Give this project's runs, a role's newest first, whatever experiment they are in."""
+        """Yield the runs of some roles in all experiments, the newest of each role first."""
         for role in roles:
             yield from self._search(role, study_id)
 
@@ -201,19 +243,22 @@ class Tracking:
         )
 
     def trial_runs(self, study_id: str) -> dict[int, MlflowRun]:
-        """Give the run of each trial of a study."""
+        """Return the runs of a study's trials by trial number."""
         return {int(run.data.tags[TRIAL]): run for run in self.search("trial", study_id=study_id)}
 
     def close_sweeps(self, study_id: str) -> None:
-        """Let what only a parent process runs be KILLED, not RUNNING, once that is gone."""
+        """Mark the runs that a killed sweep left RUNNING as KILLED.
+
+        These are its parent run, baselines and repeats; runs of trials are not changed.
+        """
         for run in self.search("sweep", "baseline", "repeat", study_id=study_id):
             if run.info.status == "RUNNING":
                 self.reopen(run.info.run_id).finish("KILLED")
 
     def adopt(self, study_id: str, parent: Run) -> None:
-        """Let a new parent run continue those of a study that did not finish.
+        """Move the runs of a study's unfinished sweeps under a new parent run.
 
-        These are tagged with it, and their children move to it.
+        The earlier parent runs are tagged `continued_by`.
         """
         unfinished = {
             run.info.run_id: run
@@ -228,15 +273,15 @@ class Tracking:
                 self.reopen(run.info.run_id).tag(**{PARENT: parent.run_id})
 
     def download(self, run_id: str, artifact: str, folder: Path) -> Path:
-        """Fetch an artifact into a folder; gives its path there."""
+        """Download an artifact into a folder; return its path."""
         return Path(self._client.download_artifacts(run_id, artifact, str(folder)))
 
     def has_artifact(self, run_id: str, artifact: str) -> bool:
-        """Say whether a run has kept an artifact."""
+        """Return whether a run has an artifact."""
         return bool(self._client.list_artifacts(run_id, artifact))
 
     def delete_artifact(self, run_id: str, artifact: str) -> bool:
-        """Remove an artifact, wherever it is stored; gives whether there is none any more."""
+        """Delete an artifact from its store; return whether it is gone."""
         if not self.has_artifact(run_id, artifact):
             return True
         run = self._client.get_run(run_id)
@@ -244,65 +289,13 @@ class Tracking:
         try:
             repository.delete_artifacts(artifact)
         except Exception:
-            # Not every store can, or lets everybody, and each says so in an error of its own.
+            # Some stores cannot delete, some do not allow it; each raises its own exception.
             return False
         return True
 
 
-def connect(experiment: str | None = None) -> Tracking:
-    """Open the store that MLflow's variables name, or `sqlite:///mlflow.db`.
-
-    Where runs are to be begun, the experiment is that of `MLFLOW_RUN_ID`, else the one that
-    MLflow's variables name, else `experiment`, made if need be.
-
-    Raises:
-        RequestError: the store cannot be opened or a variable names what is not there.
-
-    """
-    uri = mlflow.get_tracking_uri()
-    try:
-        _make_database(uri)
-        client = mlflow.MlflowClient(uri)
-        if experiment is None:
-            client.search_experiments(max_results=1)
-            return Tracking(uri)
-        return Tracking(uri, _experiment_id(client, experiment))
-    except (MlflowException, SQLAlchemyError, ImportError, OSError) as error:
-        raise RequestError(
-            f"cannot use the MLflow store {without_password(uri)}: {reason_of(error)}; correct "
-            "MLFLOW_TRACKING_URI, or unset it"
-        ) from error
-
-
-def name_outage(error: Exception) -> JobError | None:
-    """Say in one line what failed beneath a command: a store, the disk or the network, if any."""
-    from optuna.exceptions import StorageInternalError
-
-    if isinstance(error, MlflowException):
-        failed = f"the MLflow store {without_password(mlflow.get_tracking_uri())}"
-    elif isinstance(error, StorageInternalError):
-        failed = "the study's storage"
-    elif isinstance(error, OSError):
-        failed = "the disk or the network"
-    else:
-        return None
-    return JobError(
-        f"{failed} failed: {reason_of(error)}; what was done is kept, mend that and run the same "
-        "command again"
-    )
-
-
-def reason_of(error: Exception) -> str:
-    """Give what a store's error says, in one line and without a password."""
-    return _masked(" ".join(str(error).split())[:300])
-
-
-def _masked(text: str) -> str:
-    return re.sub(r"/[^/\s]*:[^/\s]*@", "/***@", text)
-
-
 def _pages(search: Callable[[str | None], Any]) -> Iterator[Any]:
-    """Give all that a search finds, which takes the token of a page."""
+    """Yield the results of all pages; `search` takes a page token and returns that page."""
     token = None
     while True:
         page = search(token)
@@ -310,57 +303,3 @@ def _pages(search: Callable[[str | None], Any]) -> Iterator[Any]:
         token = page.token
         if not token:
             return
-
-
-def without_password(address: str) -> str:
-    """Give a store's address as it may be shown."""
-    try:
-        return make_url(address).render_as_string(hide_password=True)
-    except (SQLAlchemyError, ValueError):
-        return _masked(address)
-
-
-def _make_database(uri: str) -> None:
-    """Let a new SQLite store appear with all its tables, or not at all.
-
-    MLflow makes them one migration after the other, and cannot go on after one that was killed.
-    """
-    path = Path(uri.removeprefix("sqlite:///"))
-    if not uri.startswith("sqlite:///") or path.exists() or not path.parent.is_dir():
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        made = Path(folder) / path.name
-        mlflow.MlflowClient(f"sqlite:///{made}").search_experiments()
-        part = path.with_name(f"{path.name}.{os.getpid()}.part")
-        try:
-            shutil.copy(made, part)
-            # Another process may have been faster; its store may hold runs by now.
-            with contextlib.suppress(FileExistsError):
-                os.link(part, path)
-        finally:
-            part.unlink(missing_ok=True)
-
-
-def _experiment_id(client: mlflow.MlflowClient, name: str) -> str:
-    launched = os.environ.get("MLFLOW_RUN_ID")
-    if launched:
-        return str(client.get_run(launched).info.experiment_id)
-    chosen = os.environ.get("MLFLOW_EXPERIMENT_ID")
-    if chosen:
-        return str(client.get_experiment(chosen).experiment_id)
-    name = os.environ.get("MLFLOW_EXPERIMENT_NAME") or name
-    found = client.get_experiment_by_name(name)
-    if found and found.lifecycle_stage != "active":
-        raise RequestError(
-            f"the experiment {name!r} is deleted; restore it with `mlflow experiments restore "
-            f"--experiment-id {found.experiment_id}`, or choose another tracking.experiment"
-        )
-    if found is None:
-        try:
-            return str(client.create_experiment(name))
-        except MlflowException:
-            # Another command may have been faster.
-            found = client.get_experiment_by_name(name)
-            if found is None:
-                raise
-    return str(found.experiment_id)

@@ -1,4 +1,4 @@
-"""The registered versions as a table."""
+"""The table of registered versions."""
 
 import contextlib
 
@@ -11,18 +11,22 @@ from ecomclf.tracking.runs import STUDY, TRIALS
 
 
 def version_table(registry: Registry) -> pd.DataFrame:
-    """List versions, the newest first, with their stage, test figures and the gate's reason."""
+    """Return a row per version, the newest first: stage, test metrics, decision of the gate.
+
+    The stage is the one that the aliases give. Metrics are missing if the run was deleted.
+    """
     client = mlflow.MlflowClient(registry.uri)
     rows = []
-    for version in registry.versions():
+    versions, stages = registry.versions(), registry.stages()
+    for version in versions:
         metrics = {}
-        # A version outlives its run, and may have been made without one.
+        # The run may have been deleted, and a version can be registered without one.
         with contextlib.suppress(MlflowException):
             metrics = client.get_run(str(version.run_id)).data.metrics
         rows.append(
             {
                 "version": version.version,
-                "stage": version.current_stage,
+                "stage": stages.get(str(version.version)),
                 "study": version.tags.get(STUDY),
                 "trials": version.tags.get(TRIALS),
                 "test_f1_weighted": metrics.get("test_f1_weighted"),

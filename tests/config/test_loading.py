@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from ecomclf.config.loading import Config, load_config, parse_override, split_overrides
+from ecomclf.config.loading import Config, load_config
+from ecomclf.config.section import Section
 from ecomclf.errors import ConfigError
 
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -18,7 +19,7 @@ def write(folder: Path, text: str) -> Path:
 
 
 def refusal(path: Path, *overrides: str) -> str:
-    """Return the message with which a config is refused, checked to be one line."""
+    """Return the error message for a config that is refused; check that it is one line."""
     with pytest.raises(ConfigError) as caught:
         load_config(path, overrides)
     message = str(caught.value)
@@ -28,25 +29,38 @@ def refusal(path: Path, *overrides: str) -> str:
 
 
 def test_configs_are_shipped() -> None:
-    """The folder of shipped configs holds the three of the README at least."""
+    """The folder of shipped configs holds at least the three main ones."""
     assert {"sample", "ecommerce", "app_reviews"} <= {path.stem for path in SHIPPED}
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
-def test_every_shipped_config_searches_the_three_main_sizes(path: Path) -> None:
-    """A shipped config loads, is named after its file and searches embedding, units, dropout."""
+def test_shipped_configs_search_the_main_hyperparameters(path: Path) -> None:
+    """Each loads, is named after its file, and searches embedding size, units and dropout."""
     config = load_config(path)
     assert config.name == path.stem
     assert {"model.embedding_dim", "model.units", "model.dropout"} <= set(config.sweep.space)
 
 
-def test_a_config_of_no_keys_has_the_defaults_and_the_name_of_its_file(tmp_path: Path) -> None:
-    """What a file leaves out is the default; its name is that of the file."""
+def test_an_empty_config_has_the_defaults(tmp_path: Path) -> None:
+    """Missing keys have their default; the name is that of the file."""
     assert load_config(write(tmp_path, "{}")) == Config(name="mine")
 
 
-def test_a_name_in_the_file_goes_before_the_name_of_the_file(tmp_path: Path) -> None:
-    """A config may be called otherwise than its file."""
+def test_an_invalid_file_name_is_reported_as_such(tmp_path: Path) -> None:
+    """The message says where the name came from and how to set another."""
+    path = tmp_path / "my config.yaml"
+    path.write_text("seed: 1", encoding="utf-8")
+    message = refusal(path)
+    assert "comes from the file's name" in message
+    assert "got 'my config'" in message
+    assert "`name: my-config`" in message
+    assert load_config(path, ["name=mine"]).name == "mine"
+    path.write_text("name: mine", encoding="utf-8")
+    assert load_config(path).name == "mine"
+
+
+def test_the_key_name_goes_before_the_file_name(tmp_path: Path) -> None:
+    """A config may have another name than its file."""
     assert load_config(write(tmp_path, "name: other")).name == "other"
 
 
@@ -65,7 +79,7 @@ def test_a_name_in_the_file_goes_before_the_name_of_the_file(tmp_path: Path) -> 
     ],
 )
 def test_an_unknown_key_is_refused(tmp_path: Path, text: str, named: tuple[str, ...]) -> None:
-    """The message names the key, its section, and what it may have been meant for."""
+    """The message names the key, its section, and a similar key or all known keys."""
     message = refusal(write(tmp_path, text))
     assert "unknown key" in message
     assert all(name in message for name in named)
@@ -96,6 +110,7 @@ def test_an_unknown_key_is_refused(tmp_path: Path, text: str, named: tuple[str, 
         ("train: {keep: first}", "train.keep", "'first'"),
         ("train: {word_swap: 1.5}", "train.word_swap", "1.5"),
         ("train: {resample: {a: 0}}", "train.resample.a", "0"),
+        ("train: {resample: {no: 5}}", "train.resample", "False"),
         ("train: {resample: {5: 1.5}}", "train.resample.5", "1.5"),
         ("train: {resample: 600}", "train.resample", "600"),
         (
@@ -116,19 +131,19 @@ def test_an_unknown_key_is_refused(tmp_path: Path, text: str, named: tuple[str, 
         ("sweep: {trials: 0}", "sweep.trials", "0"),
         ("seed: -1", "seed", "-1"),
         ("name: a/b", "name", "'a/b'"),
+        ("registry: {model: a b}", "registry.model", "'a b'"),
+        ("data: {fill_missing: ' x'}", "data.fill_missing", "' x'"),
     ],
 )
-def test_a_value_that_a_key_does_not_take_is_refused(
-    tmp_path: Path, text: str, key: str, value: str
-) -> None:
-    """The message names the dotted key and the value that it got."""
+def test_an_invalid_value_is_refused(tmp_path: Path, text: str, key: str, value: str) -> None:
+    """The message names the dotted key and the value."""
     message = refusal(write(tmp_path, text))
     assert f" {key}: " in message
     assert f"got {value}" in message
 
 
-def test_sizes_that_leave_no_row_to_train_on_are_refused(tmp_path: Path) -> None:
-    """Validation and test rows together must be less than all rows."""
+def test_sizes_that_leave_no_training_rows_are_refused(tmp_path: Path) -> None:
+    """Validation and test fractions must add up to less than 1."""
     message = refusal(write(tmp_path, "data: {validation_size: 0.7, test_size: 0.5}"))
     assert "validation_size + test_size" in message
     assert "1.2" in message
@@ -142,21 +157,23 @@ def test_sizes_that_leave_no_row_to_train_on_are_refused(tmp_path: Path) -> None
         ("source: a.csv, test_source: t.csv, split: random_rows", ("split", "'random_rows'")),
     ],
 )
-def test_test_rows_come_from_one_place(tmp_path: Path, text: str, said: tuple[str, ...]) -> None:
-    """A test file stands beside another file, and its rows are not drawn as well."""
+def test_a_test_file_needs_a_source_file_and_no_random_split(
+    tmp_path: Path, text: str, said: tuple[str, ...]
+) -> None:
+    """Test rows come from one place only."""
     message = refusal(write(tmp_path, f"data: {{{text}}}"))
     assert "test_source" in message
     assert all(words in message for words in said)
 
 
-def test_beside_a_test_file_the_test_size_is_not_used(tmp_path: Path) -> None:
-    """Validation rows may be more than what `test_size` would leave."""
+def test_the_test_size_has_no_effect_with_a_test_file(tmp_path: Path) -> None:
+    """The validation fraction may exceed what `test_size` would leave."""
     text = "data: {source: a.csv, test_source: t.csv, validation_size: 0.5, test_size: 0.5}"
     assert load_config(write(tmp_path, text)).data.validation_size == 0.5
 
 
-def test_a_transformer_shares_its_units_among_its_heads(tmp_path: Path) -> None:
-    """Units that two halves of each head cannot share evenly are refused; others need not."""
+def test_a_transformer_needs_units_that_its_heads_can_share(tmp_path: Path) -> None:
+    """Units must be a multiple of 2 x heads for a transformer, but not for other encoders."""
     path = write(tmp_path, "model: {encoder: transformer, units: 20}")
     assert "units must be a multiple of 2 x heads, 8, " in refusal(path)
     assert "20" in refusal(path)
@@ -165,8 +182,8 @@ def test_a_transformer_shares_its_units_among_its_heads(tmp_path: Path) -> None:
     assert load_config(path, ["model.encoder=gru"]).model.units == 20
 
 
-def test_a_search_may_not_give_a_transformer_units_it_cannot_share(tmp_path: Path) -> None:
-    """Each value is allowed with those of the file, but not all with each other."""
+def test_combinations_of_searched_values_are_checked_for_a_transformer(tmp_path: Path) -> None:
+    """Each value may be valid on its own while some combination is not."""
     text = """sweep: {space: {
         model.encoder: {type: choice, values: [lstm, transformer]},
         model.units: {type: int, low: 16, high: 64, step: %s}}}"""
@@ -176,8 +193,8 @@ def test_a_search_may_not_give_a_transformer_units_it_cannot_share(tmp_path: Pat
     assert load_config(write(tmp_path, text % 8)).sweep.space
 
 
-def test_rows_that_groups_keep_together_are_not_resampled(tmp_path: Path) -> None:
-    """Copies would stand on two sides: the message names the key that leaves the others alone."""
+def test_resampling_before_a_leak_free_split_is_refused(tmp_path: Path) -> None:
+    """Copies of a row could straddle the split; the message names `train.resample` instead."""
     path = write(tmp_path, "data: {resample: {a: 5}}")
     message = refusal(path)
     assert "data: resample" in message
@@ -201,12 +218,12 @@ def test_rows_that_groups_keep_together_are_not_resampled(tmp_path: Path) -> Non
 def test_a_class_to_resample_may_be_a_number(
     tmp_path: Path, text: str, overrides: list[str], found: dict[str, int]
 ) -> None:
-    """What YAML takes for a number is the name of a class; an override goes before the file."""
+    """Numbers in YAML become class names; an override goes before the file."""
     assert load_config(write(tmp_path, text), overrides).train.resample == found
 
 
-def test_two_wrong_keys_are_named_together(tmp_path: Path) -> None:
-    """One reading of the message is enough to mend the whole file."""
+def test_all_invalid_keys_are_named_at_once(tmp_path: Path) -> None:
+    """One message is enough to fix the whole file."""
     message = refusal(write(tmp_path, "model: {units: 0, unit: 1}"))
     assert "model.units" in message
     assert "'unit'" in message
@@ -228,30 +245,58 @@ def test_two_wrong_keys_are_named_together(tmp_path: Path) -> None:
 def test_an_override_goes_before_the_file(
     tmp_path: Path, override: str, key: str, value: object
 ) -> None:
-    """`key=value` sets a dotted key, the value read as YAML and turned into the key's type."""
+    """`key=value` sets a dotted key; the value is YAML, converted to the type of the key."""
     path = write(tmp_path, "model: {units: 8, dropout: 0.9, dense_units: 4}")
     found = load_config(path, [override]).flat()[key]
     assert found == value
     assert type(found) is type(value)
 
 
-def test_an_override_leaves_the_keys_beside_it(tmp_path: Path) -> None:
-    """Only the key that is named changes, not its section."""
+def test_an_override_leaves_other_keys_of_the_section(tmp_path: Path) -> None:
+    """Only the named key changes."""
     path = write(tmp_path, "model: {units: 8, dropout: 0.9}")
     before, after = load_config(path).flat(), load_config(path, ["model.units=9"]).flat()
     assert after == {**before, "model.units": 9}
 
 
-def test_an_override_takes_lists(tmp_path: Path) -> None:
-    """A list of columns or of steps can be given on the command line, its order kept."""
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        {"train.epochs": 4, "text.steps": ["lowercase"], "train.resample": {"Books": 600}},
+        ["{train.epochs: 4, text.steps: [lowercase], train.resample: {Books: 600}}"],
+        ["train.epochs=4", "{text.steps: [lowercase]}", "", "train.resample={Books: 600}"],
+        {"train": {"epochs": 4, "resample": {"Books": 600}}, "text": {"steps": ["lowercase"]}},
+    ],
+)
+def test_overrides_may_be_a_mapping_or_strings(
+    tmp_path: Path, overrides: dict[str, object] | list[str]
+) -> None:
+    """Both forms set the same keys; a whole section sets only the keys that it names."""
+    path = write(tmp_path, "train: {batch_size: 8, resample: {Toys: 2}}")
+    config = load_config(path, overrides)
+    assert config.train.epochs == 4
+    assert config.train.batch_size == 8
+    assert config.train.resample == {"Books": 600}
+    assert config.text.steps == ("lowercase",)
+
+
+def test_a_mapping_of_overrides_is_not_changed(tmp_path: Path) -> None:
+    """An override below another one sets a copy."""
+    overrides: dict[str, object] = {"train.resample": {"a": 1}, "train.resample.b": 2}
+    assert load_config(write(tmp_path, "{}"), overrides).train.resample == {"a": 1, "b": 2}
+    assert overrides == {"train.resample": {"a": 1}, "train.resample.b": 2}
+
+
+def test_an_override_may_be_a_list(tmp_path: Path) -> None:
+    """Lists of columns or cleaning steps keep their order."""
     overrides = ["data.text_columns=[title, 2]", "text.steps=[punctuation, lowercase]"]
     config = load_config(write(tmp_path, "{}"), overrides)
     assert config.data.text_columns == ("title", 2)
     assert config.text.steps == ("punctuation", "lowercase")
 
 
-def test_an_override_takes_a_dimension_of_the_search(tmp_path: Path) -> None:
-    """The keys of the space hold dots themselves and can be set all the same."""
+def test_an_override_may_add_a_dimension(tmp_path: Path) -> None:
+    """Searched keys contain dots themselves and can be set nevertheless."""
     override = "sweep.space.train.learning_rate={type: float, low: 1e-4, high: 1e-2, log: true}"
     (key, dimension) = next(
         iter(load_config(write(tmp_path, "{}"), [override]).sweep.space.items())
@@ -260,8 +305,8 @@ def test_an_override_takes_a_dimension_of_the_search(tmp_path: Path) -> None:
     assert dimension.values_to_check()[0] == 0.0001
 
 
-def test_an_override_takes_one_end_of_a_searched_range(tmp_path: Path) -> None:
-    """The dots of a searched key and those of the path to it are told apart."""
+def test_an_override_may_set_one_bound_of_a_range(tmp_path: Path) -> None:
+    """The dots of a searched key are not separators of the path."""
     text = "sweep: {space: {model.units: {type: int, low: 4, high: 8}}}"
     config = load_config(write(tmp_path, text), ["sweep.space.model.units.low=6"])
     assert config.sweep.space["model.units"].model_dump() == {
@@ -269,8 +314,8 @@ def test_an_override_takes_one_end_of_a_searched_range(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
-def test_the_last_of_two_overrides_holds(tmp_path: Path) -> None:
-    """Overrides are put on in their order."""
+def test_the_last_of_two_overrides_wins(tmp_path: Path) -> None:
+    """Overrides are applied in their order."""
     path = write(tmp_path, "{}")
     assert load_config(path, ["model.units=5", "model.units=6"]).model.units == 6
 
@@ -285,47 +330,23 @@ def test_the_last_of_two_overrides_holds(tmp_path: Path) -> None:
         ("model.units=-4", "-4"),
         ("model.unit=4", "'unit'"),
         ("name.first=x", "name"),
+        ("model.units: 3", "'model.units: 3'"),
+        ("{model.units: 3", "'{model.units: 3'"),
+        ("{model.unit: 3}", "'unit'"),
+        ("{5: 3}", "5"),
+        ("model.units=96 seed=1", "{model.units: 96, seed: 1}"),
     ],
 )
-def test_a_wrong_override_is_refused(tmp_path: Path, override: str, named: str) -> None:
-    """No key, no value, a value that is none: the message shows what was given."""
+def test_an_invalid_override_is_refused(tmp_path: Path, override: str, named: str) -> None:
+    """The message shows the override, or the value that its key does not accept."""
     assert named in refusal(write(tmp_path, "name: mine"), override)
 
 
-def test_a_section_that_stands_twice_is_refused(tmp_path: Path) -> None:
-    """YAML itself would drop the first in silence."""
-    assert "'model' stands twice" in refusal(
+def test_a_section_that_appears_twice_is_refused(tmp_path: Path) -> None:
+    """PyYAML would silently drop the first."""
+    assert "'model' appears twice" in refusal(
         write(tmp_path, "model: {units: 3}\nmodel: {layers: 2}")
     )
-
-
-def test_a_value_may_hold_an_equals_sign() -> None:
-    """Only the first equals sign parts key and value."""
-    assert parse_override("data.url=a=b") == ("data.url", "a=b")
-
-
-@pytest.mark.parametrize(
-    ("text", "parts"),
-    [
-        ("", []),
-        ("   ", []),
-        ("model.units=96", ["model.units=96"]),
-        (
-            "data.text_columns=[title, text] model.units=96",
-            ["data.text_columns=[title, text]", "model.units=96"],
-        ),
-        ("data.text_columns=[title, a=b] seed=3", ["data.text_columns=[title, a=b]", "seed=3"]),
-        ("data.source='my x=1.csv' seed=3", ["data.source='my x=1.csv'", "seed=3"]),
-        ("data.source=my own file.csv  seed=3", ["data.source=my own file.csv", "seed=3"]),
-        ("data.source=men's.csv seed=3", ["data.source=men's.csv", "seed=3"]),
-        ("a.b={c: 'd [e=1', f: 2} seed=3", ["a.b={c: 'd [e=1', f: 2}", "seed=3"]),
-        ('data.fill_missing="it\'s x=1" seed=3', ['data.fill_missing="it\'s x=1"', "seed=3"]),
-        (" data.url=https://a.b/c?d=e seed=3 ", ["data.url=https://a.b/c?d=e", "seed=3"]),
-    ],
-)
-def test_one_text_of_overrides_is_split_before_each_key(text: str, parts: list[str]) -> None:
-    """Spaces within a value part nothing; spaces before `key=` do."""
-    assert split_overrides(text) == parts
 
 
 @pytest.mark.parametrize(
@@ -336,16 +357,16 @@ def test_one_text_of_overrides_is_split_before_each_key(text: str, parts: list[s
         lambda config: setattr(config.sweep, "trials", 1),
     ],
 )
-def test_a_config_is_never_changed(change: object) -> None:
-    """Setting a key of a loaded config, at any depth, is an error."""
+def test_a_config_is_immutable(change: object) -> None:
+    """Setting an attribute of a config or of its sections is an error."""
     config = Config(name="a")
     with pytest.raises(ValidationError, match="frozen"):
         change(config)  # type: ignore[operator]
     assert config == Config(name="a")
 
 
-def test_other_values_make_another_config() -> None:
-    """`with_values` gives a checked copy and leaves the one it was called on as it was."""
+def test_with_values_returns_another_config() -> None:
+    """The config itself does not change."""
     config = Config(name="a")
     other = config.with_values({"model.units": 7, "train.learning_rate": "1e-2", "seed": 3})
     assert config == Config(name="a")
@@ -354,21 +375,21 @@ def test_other_values_make_another_config() -> None:
 
 
 @pytest.mark.parametrize("values", [{"model.units": 0}, {"model.unit": 8}, {"model": 8}])
-def test_other_values_are_checked(values: dict[str, object]) -> None:
-    """A value from a search is held to the same rules as one from a file."""
+def test_with_values_checks_the_values(values: dict[str, object]) -> None:
+    """The same rules apply as for a file."""
     with pytest.raises(ConfigError):
         Config(name="a").with_values(values)
 
 
-def test_what_is_no_plain_value_is_flattened_to_text() -> None:
-    """Lists and counts a class become text: a class may have any name, a parameter may not."""
+def test_lists_and_mappings_are_flattened_to_text() -> None:
+    """Class names are no valid parameter names in MLflow, so such mappings become text."""
     config = Config(name="a").with_values({"train.resample": {"A & B": 3, 5: 2}})
     assert config.flat()["train.resample"] == "{'A & B': 3, '5': 2}"
     assert config.flat()["text.steps"] == "['lowercase', 'punctuation']"
 
 
-def test_a_flat_config_names_every_key_but_the_space(tmp_path: Path) -> None:
-    """Each value stands under its dotted key; the search space is no value of a run."""
+def test_a_flat_config_has_every_key_but_the_space(tmp_path: Path) -> None:
+    """Values are found under their dotted keys; the search space is left out."""
     space = "sweep: {space: {model.units: {type: int, low: 1, high: 2}}}"
     flat = load_config(write(tmp_path, space)).flat()
     assert {"name", "seed", "data.source", "text.steps", "model.embedding_dim"} <= set(flat)
@@ -378,14 +399,14 @@ def test_a_flat_config_names_every_key_but_the_space(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
-def test_a_config_written_as_yaml_is_read_back(path: Path, tmp_path: Path) -> None:
-    """The YAML kept with a run loads to the config of the run, the space included."""
+def test_to_yaml_is_read_back(path: Path, tmp_path: Path) -> None:
+    """`load_config` reads an equal config from it, the search space included."""
     config = load_config(path, ["data.source=Öl & Öfen.csv", "text.steps=[links, digits]"])
     assert load_config(write(tmp_path, config.to_yaml())) == config
 
 
-def test_counts_a_class_are_read_back_from_yaml(tmp_path: Path) -> None:
-    """Names that look like numbers are written so that they stay names."""
+def test_class_names_are_read_back_from_yaml(tmp_path: Path) -> None:
+    """Class names that look like numbers or booleans are quoted."""
     text = """
     data: {split: random_rows, fill_missing: none, resample: {5: 600, Öl & Öfen: 3}}
     train: {resample: {1: 7, "no": 2}}
@@ -398,14 +419,14 @@ def test_counts_a_class_are_read_back_from_yaml(tmp_path: Path) -> None:
 
 
 def test_a_missing_config_is_named(tmp_path: Path) -> None:
-    """The message names the path and where the shipped configs are."""
+    """The message names the path and the folder of the shipped configs."""
     message = refusal(tmp_path / "none.yaml")
     assert str(tmp_path / "none.yaml") in message
     assert "configs/" in message
 
 
-def test_a_folder_is_no_config(tmp_path: Path) -> None:
-    """A folder in place of a file is told apart from a file that is missing."""
+def test_a_folder_instead_of_a_config_is_named(tmp_path: Path) -> None:
+    """The message differs from that for a missing file."""
     assert "is a folder" in refusal(tmp_path)
 
 
@@ -416,16 +437,26 @@ def test_a_folder_is_no_config(tmp_path: Path) -> None:
         (b"# only a comment\n", "nothing"),
         (b"- a\n- b\n", "list"),
         (b"just words", "str"),
-        (b"model: [1, 2", "not YAML"),
-        (b"model:\n\tunits: 3\n", "not YAML"),
-        (b"model: !!python/name:os.system", "not YAML"),
+        (b"model: [1, 2", "not valid YAML"),
+        (b"model:\n\tunits: 3\n", "not valid YAML"),
+        (b"model: !!python/name:os.system", "not valid YAML"),
         (b"name: caf\xe9\n", "0xe9"),
     ],
 )
-def test_a_file_that_is_no_config_is_refused(tmp_path: Path, content: bytes, named: str) -> None:
-    """Empty, no mapping, no YAML, no UTF-8: one line that names the file and what is wrong."""
+def test_an_unreadable_config_is_refused(tmp_path: Path, content: bytes, named: str) -> None:
+    """Empty, no mapping, invalid YAML, not UTF-8: the message names the file and the reason."""
     path = tmp_path / "mine.yaml"
     path.write_bytes(content)
     message = refusal(path)
     assert str(path) in message
     assert named in message
+
+
+@pytest.mark.parametrize(
+    "section",
+    [Config, *(type(value) for _, value in Config(name="a") if isinstance(value, Section))],
+)
+def test_every_key_is_documented(section: type[Section]) -> None:
+    """The docstring of a section is the reference of its keys."""
+    documented = section.__doc__ or ""
+    assert [key for key in section.model_fields if f"\n        {key}: " not in documented] == []

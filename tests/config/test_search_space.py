@@ -30,10 +30,10 @@ def write(folder: Path, key: str, dimension: dict[str, object]) -> Path:
         ("train.learning_rate", {"type": "float", "low": 1e-4, "high": 1, "log": True}, FloatRange),
     ],
 )
-def test_what_a_key_takes_can_be_searched(
+def test_values_that_a_key_accepts_can_be_searched(
     tmp_path: Path, key: str, dimension: dict[str, object], kind: type
 ) -> None:
-    """Values and ranges that the key takes throughout make a dimension of their type."""
+    """Values and ranges that the key accepts become a dimension of the given type."""
     assert isinstance(load_config(write(tmp_path, key, dimension)).sweep.space[key], kind)
 
 
@@ -46,8 +46,8 @@ def test_what_a_key_takes_can_be_searched(
         ("learning_rate", "'learning_rate'"),
     ],
 )
-def test_a_key_that_the_config_has_not_is_refused(tmp_path: Path, key: str, hint: str) -> None:
-    """The message names the key and, if there is one, the key that was meant."""
+def test_an_unknown_key_is_refused(tmp_path: Path, key: str, hint: str) -> None:
+    """The message names the key and, if there is one, a similar key."""
     path = write(tmp_path, key, {"type": "choice", "values": [1]})
     with pytest.raises(ConfigError, match=f"unknown key '{key}'") as caught:
         load_config(path)
@@ -67,10 +67,10 @@ def test_a_key_that_the_config_has_not_is_refused(tmp_path: Path, key: str, hint
         ("model.encoder", {"type": "int", "low": 1, "high": 2}, "1"),
     ],
 )
-def test_a_value_that_its_key_refuses_is_refused_before_any_trial(
+def test_a_value_that_the_key_does_not_accept_is_refused(
     tmp_path: Path, key: str, dimension: dict[str, object], value: str
 ) -> None:
-    """An end of a range or one of the values that no config may hold is named with its key."""
+    """An invalid bound or choice is named with its key, before any trial."""
     with pytest.raises(ConfigError, match=r"sweep\.space: the value") as caught:
         load_config(write(tmp_path, key, dimension))
     message = str(caught.value)
@@ -79,8 +79,8 @@ def test_a_value_that_its_key_refuses_is_refused_before_any_trial(
     assert "\n" not in message
 
 
-def test_fractions_are_refused_for_a_key_of_whole_numbers(tmp_path: Path) -> None:
-    """A float range over a whole-number key is wrong even if both its ends are whole."""
+def test_a_float_range_over_an_integer_key_is_refused(tmp_path: Path) -> None:
+    """It is invalid even if both bounds are whole numbers."""
     path = write(tmp_path, "model.units", {"type": "float", "low": 16, "high": 64})
     with pytest.raises(ConfigError, match=r"model\.units: .*integer"):
         load_config(path)
@@ -103,10 +103,10 @@ def test_fractions_are_refused_for_a_key_of_whole_numbers(tmp_path: Path) -> Non
         ({"type": "choice", "values": [8], "low": 1}, "'low'"),
     ],
 )
-def test_a_dimension_that_is_none_is_refused(
+def test_an_invalid_dimension_is_refused(
     tmp_path: Path, dimension: dict[str, object], said: str
 ) -> None:
-    """A range the wrong way round, without values or of no known type: named with its key."""
+    """A reversed range, missing values or an unknown type are named with the searched key."""
     with pytest.raises(ConfigError, match=r"sweep\.space\.model\.units") as caught:
         load_config(write(tmp_path, "model.units", dimension))
     assert said in str(caught.value)
@@ -124,24 +124,24 @@ def test_a_dimension_that_is_none_is_refused(
         ("name", "other"),
     ],
 )
-def test_what_makes_trials_comparable_cannot_be_searched(
+def test_keys_that_make_trials_comparable_cannot_be_searched(
     tmp_path: Path, key: str, value: object
 ) -> None:
-    """A key whose value would change the yardstick between trials is refused."""
+    """Trials that differ in the split or the metric could not be compared."""
     path = write(tmp_path, key, {"type": "choice", "values": [value]})
     with pytest.raises(ConfigError, match=f"{key} cannot be searched"):
         load_config(path)
 
 
-def test_an_override_cannot_bring_in_a_wrong_space(tmp_path: Path) -> None:
-    """The space is checked after the overrides."""
+def test_a_space_from_an_override_is_checked(tmp_path: Path) -> None:
+    """The space is checked after the overrides are applied."""
     path = write(tmp_path, "model.units", {"type": "int", "low": 1, "high": 8})
     with pytest.raises(ConfigError, match="low must be at most high"):
         load_config(path, ["sweep.space.model.units={type: int, low: 9, high: 8}"])
 
 
 @pytest.mark.parametrize(
-    ("dimension", "held", "others"),
+    ("dimension", "inside", "outside"),
     [
         ({"type": "choice", "values": [32, "a", None]}, [32, "a", None], [33, "b"]),
         ({"type": "int", "low": 4, "high": 10, "step": 2}, [4, 6, 10], [5, 2, 12, 6.5, True, "6"]),
@@ -149,13 +149,13 @@ def test_an_override_cannot_bring_in_a_wrong_space(tmp_path: Path) -> None:
         ({"type": "float", "low": 0.1, "high": 0.5, "step": 0.2}, [0.1, 0.3, 0.5], [0.2]),
     ],
 )
-def test_a_dimension_knows_what_it_holds(
-    dimension: dict[str, object], held: list[object], others: list[object]
+def test_a_dimension_contains_its_values(
+    dimension: dict[str, object], inside: list[object], outside: list[object]
 ) -> None:
-    """Ends included, steps counted from the lower one."""
+    """Both bounds are included, and steps are counted from the lower one."""
     read = TypeAdapter(Dimension).validate_python(dimension)
-    assert all(read.contains(value) for value in held)
-    assert not any(read.contains(value) for value in others)
+    assert all(read.contains(value) for value in inside)
+    assert not any(read.contains(value) for value in outside)
 
 
 @pytest.mark.parametrize(
@@ -165,10 +165,10 @@ def test_a_dimension_knows_what_it_holds(
         ({"model.units": 99}, "the value 99 of model.units is not in sweep.space"),
     ],
 )
-def test_a_first_guess_outside_of_the_space_is_refused(
+def test_a_first_trial_outside_of_the_space_is_refused(
     tmp_path: Path, guess: dict[str, object], said: str
 ) -> None:
-    """It could not be compared with what is drawn."""
+    """The sampler could not learn from it."""
     path = write(tmp_path, "model.units", {"type": "int", "low": 1, "high": 8})
     with pytest.raises(ConfigError, match=said):
         load_config(path, [f"sweep.first={[guess]}"])

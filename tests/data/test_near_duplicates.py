@@ -9,12 +9,12 @@ from ecomclf.data.near_duplicates import group_near_duplicates, normalised_words
 
 
 def words(count: int, name: str = "w") -> list[str]:
-    """Return as many different words as asked for, from w0 on."""
+    """Return `count` distinct words: w0, w1 and so on."""
     return [f"{name}{number}" for number in range(count)]
 
 
 def group_by_definition(texts: list[list[str]]) -> list[int]:
-    """Compare every text with every other and follow the chains."""
+    """Return the groups found by comparing all pairs of texts."""
     group = list(range(len(texts)))
     for one, other in combinations(range(len(texts)), 2):
         shorter, longer = sorted((texts[one], texts[other]), key=len)
@@ -45,12 +45,12 @@ def group_by_definition(texts: list[list[str]]) -> list[int]:
     ],
 )
 def test_words_are_normalised(text: str, expected: list[str]) -> None:
-    """Case, punctuation and Unicode's other ways to write a letter make no other word."""
+    """Case, punctuation and equivalent Unicode forms are ignored."""
     assert normalised_words(text) == expected
 
 
 @pytest.mark.parametrize(
-    ("one", "other", "together"),
+    ("one", "other", "is_near_duplicate"),
     [
         (words(3), words(3), True),
         (words(3), [*words(2), "x"], False),
@@ -72,14 +72,16 @@ def test_words_are_normalised(text: str, expected: list[str]) -> None:
         (words(11), [*words(10), "x", "y"], False),
     ],
 )
-def test_what_belongs_together(one: list[str], other: list[str], together: bool) -> None:
-    """The same words, the same first 12, or the beginning of the other from 8 words on."""
+def test_near_duplicates_of_two_texts(
+    one: list[str], other: list[str], is_near_duplicate: bool
+) -> None:
+    """The same words, the same first 12, or the beginning of the other, of 8 words or more."""
     for texts in ([one, other], [other, one]):
-        assert group_near_duplicates(texts).tolist() == ([0, 0] if together else [0, 1])
+        assert group_near_duplicates(texts).tolist() == ([0, 0] if is_near_duplicate else [0, 1])
 
 
-def test_chains_are_one_group() -> None:
-    """Two texts with nothing but a third in common are not parted, in whatever order they come."""
+def test_near_duplicates_are_transitive() -> None:
+    """Two texts that are near-duplicates of a third share its group, in any order of rows."""
     beginning = words(8)
     chain = [[*beginning, "x", "y"], beginning, [*beginning, *words(6, "z")]]
     chain.append([*beginning, *words(4, "z"), "other", "end"])
@@ -89,8 +91,8 @@ def test_chains_are_one_group() -> None:
         assert group_near_duplicates([chain[at] for at in order]).tolist() == [0, 0, 0, 0]
 
 
-def test_groups_are_numbered_as_they_appear() -> None:
-    """The numbers run from 0 in the order of the rows, as int32 [texts]."""
+def test_groups_are_numbered_in_order_of_appearance() -> None:
+    """The result is int32 [texts], from 0."""
     groups = group_near_duplicates([["c"], ["a"], ["c"], ["b"], ["a"]])
     assert groups.tolist() == [0, 1, 0, 2, 1]
     assert groups.dtype == np.int32
@@ -98,8 +100,8 @@ def test_groups_are_numbered_as_they_appear() -> None:
 
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize(("same", "most"), [(0, 4), (5, 9), (6, 16), (7, 13)])
-def test_groups_are_those_of_the_definition(seed: int, same: int, most: int) -> None:
-    """On random texts of two words the groups are those of comparing all pairs."""
+def test_groups_equal_those_of_comparing_all_pairs(seed: int, same: int, most: int) -> None:
+    """Random texts over a vocabulary of two words."""
     chance = Random(seed)
     texts = []
     for _ in range(120):
@@ -110,8 +112,8 @@ def test_groups_are_those_of_the_definition(seed: int, same: int, most: int) -> 
     assert group_near_duplicates(texts).tolist() == expected
 
 
-def test_the_work_grows_with_the_number_of_texts() -> None:
-    """Twenty thousand texts, which make two hundred million pairs, take seconds."""
+def test_grouping_takes_linear_time() -> None:
+    """20,000 texts, or 200 million pairs, take a few seconds."""
     chance = Random(0)
     vocabulary = words(1000)
     texts = [chance.choices(vocabulary, k=chance.randint(5, 30)) for _ in range(10_000)]
@@ -119,5 +121,5 @@ def test_the_work_grows_with_the_number_of_texts() -> None:
     start = time.process_time()
     groups = group_near_duplicates(texts)
     assert time.process_time() - start < 5
-    # Texts of 8 words and more are together with their longer twin.
+    # Texts of 8 words and more are in the group of their continuation.
     assert all((groups[at] == groups[at + 10_000]) == (len(texts[at]) >= 8) for at in range(10_000))

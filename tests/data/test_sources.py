@@ -2,6 +2,8 @@ import gzip
 import hashlib
 import io
 import socket
+import subprocess
+import sys
 import threading
 import zipfile
 from collections.abc import Callable
@@ -9,10 +11,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Self
 
+import pandas as pd
 import pytest
 
 from ecomclf.config.schema import DataConfig
-from ecomclf.data.sources import Table, read_table
+from ecomclf.data.sources import read_table
+from ecomclf.data.tables import Table
 from ecomclf.errors import DataError, DownloadError
 
 PUBLIC_ROWS = {
@@ -23,14 +27,14 @@ PUBLIC_ROWS = {
 }
 
 
-# The packed bytes of rows that differ, one of them changed.
+# Gzipped rows with one byte changed.
 DAMAGED = bytearray(gzip.compress("".join(f"a,{n * n}\n" for n in range(500)).encode()))
 DAMAGED[200] ^= 0xFF
 
 
 @pytest.fixture
 def read(tmp_path: Path) -> Callable[..., Table]:
-    """Give a function that reads some content as a file."""
+    """Return a function that writes content to a file and reads it."""
 
     def read(content: str | bytes | bytearray, name: str = "rows.csv", **keys: Any) -> Table:
         path = tmp_path / name
@@ -42,7 +46,7 @@ def read(tmp_path: Path) -> Callable[..., Table]:
 
 @pytest.fixture
 def refusal(read: Callable[..., Table]) -> Callable[..., str]:
-    """Give a function that returns the one line with which a content is refused."""
+    """Return a function that returns the one-line error for some content."""
 
     def refusal(content: str | bytes, name: str = "rows.csv", **keys: Any) -> str:
         with pytest.raises(DataError) as caught:
@@ -78,14 +82,14 @@ NAMES = {"label_column": "kind", "text_columns": ["title"]}
         ("a,x\n\nb,y\n", {"header": False}, ["x", "y"], ["a", "b"]),
     ],
 )
-def test_a_csv_is_read_as_it_is(
+def test_cells_of_a_csv_are_trimmed_text(
     read: Callable[..., Table],
     content: str,
     keys: dict[str, Any],
     texts: list[str],
     labels: list[str],
 ) -> None:
-    """Every cell is text, trimmed; what a short row lacks is empty."""
+    """Numbers and "NA" stay text, short rows are padded with "", blank lines skipped."""
     table = read(content, **keys)
     assert (table.texts, table.labels) == (texts, labels)
 
@@ -101,57 +105,57 @@ def test_a_csv_is_read_as_it_is(
 def test_text_columns_are_joined_in_the_order_given(
     read: Callable[..., Table], columns: list[str | int], texts: list[str]
 ) -> None:
-    """One space stands between two texts, none where one of them is missing."""
+    """Texts are joined by one space; missing ones leave no space."""
     content = "kind,title,about\na,Mug,holds tea\na,Pan,\nb,,for eggs\nb,,\n"
     table = read(content, text_columns=columns, label_column="kind")
     assert table.texts == texts
 
 
-def test_a_gzipped_csv_gives_the_same_rows(read: Callable[..., Table]) -> None:
-    """A name that ends in .gz is unpacked while reading."""
+def test_a_gzipped_csv_has_the_same_rows(read: Callable[..., Table]) -> None:
+    """A file whose name ends in .gz is decompressed."""
     content = b"a,x\nb,y\n"
-    packed = read(gzip.compress(content), "rows.csv.gz", header=False)
+    gzipped = read(gzip.compress(content), "rows.csv.gz", header=False)
     plain = read(content, header=False)
-    assert (packed.texts, packed.labels) == (plain.texts, plain.labels) == (["x", "y"], ["a", "b"])
+    assert (
+        (gzipped.texts, gzipped.labels) == (plain.texts, plain.labels) == (["x", "y"], ["a", "b"])
+    )
 
 
 @pytest.mark.parametrize(
     ("content", "header"),
     [
-        # The first label recurs: it is one.
+        # The first label recurs, so it is a label.
         ("a,t\na,u\na,v\nb,w\nb,x\nb,y\nb,z\n", None),
-        # The first label stands alone above labels that recur: a name.
+        # The first label occurs once, the others recur: it is a column name.
         ("kind,title\na,u\na,v\na,w\nb,x\nb,y\nb,z\n", ("kind", "title")),
-        # Every label stands alone: nothing tells the first from the others.
+        # Every label occurs once: the first is not special.
         ("a,x\nb,y\nc,z\n", None),
     ],
 )
-def test_a_header_is_told_from_a_row(
+def test_a_header_is_detected(
     read: Callable[..., Table], content: str, header: tuple[str, ...] | None
 ) -> None:
-    """With columns by position, the first row is a header if its label is in no other row."""
+    """With columns by position, the first row is a header if only its label occurs once."""
     table = read(content)
     assert table.header == header
     assert len(table.texts) == content.count("\n") - (header is not None)
 
 
 @pytest.mark.parametrize("header", [True, False])
-def test_the_config_may_say_whether_there_is_a_header(
-    read: Callable[..., Table], header: bool
-) -> None:
-    """Told yes or no, the loader does not look at the labels."""
+def test_the_config_overrides_header_detection(read: Callable[..., Table], header: bool) -> None:
+    """With `header` true or false the labels are not looked at."""
     table = read("a,x\na,y\na,z\n", header=header)
     assert table.header == (("a", "x") if header else None)
     assert table.texts == (["y", "z"] if header else ["x", "y", "z"])
 
 
 def test_the_checksum_is_of_the_file(read: Callable[..., Table]) -> None:
-    """The sha256 is the one that `sha256sum` prints for the file."""
+    """It is what `sha256sum` prints for the file."""
     assert read("a,x\n").sha256 == hashlib.sha256(b"a,x\n").hexdigest()
 
 
-def test_the_sample_needs_no_file() -> None:
-    """The embedded catalogue is read like a file with a header, by name or by position."""
+def test_sample_columns_can_be_given_by_name_or_position() -> None:
+    """The built-in sample is read like a file with a header."""
     by_name = read_table(
         DataConfig(
             source="sample",
@@ -168,10 +172,8 @@ def test_the_sample_needs_no_file() -> None:
 
 
 @pytest.mark.parametrize("source", ["sample", "file"])
-def test_columns_that_are_not_given_are_those_of_the_source(
-    read: Callable[..., Table], source: str
-) -> None:
-    """The sample has its own; of another file the first is the label, the second the text."""
+def test_default_columns_depend_on_the_source(read: Callable[..., Table], source: str) -> None:
+    """The sample has its own; in a file the first column is the label, the second the text."""
     if source == "file":
         assert read("a,x,9\na,y,8\n") == read("a,x,9\na,y,8\n", text_columns=[1], label_column=0)
     else:
@@ -182,50 +184,55 @@ def test_columns_that_are_not_given_are_those_of_the_source(
         )
 
 
-def test_a_row_with_too_many_cells_is_named(refusal: Callable[..., str]) -> None:
-    """A comma that was meant to be quoted is an error with its line, not a shifted column."""
+def test_a_row_with_too_many_cells_is_an_error(refusal: Callable[..., str]) -> None:
+    """An unquoted comma in a text is reported with its line; columns are not shifted."""
     assert "line 3" in refusal("a,x\nb,y\nc,z, w\nd,v\n", header=False)
 
 
-def test_a_broken_row_is_named_by_its_line_in_the_file(refusal: Callable[..., str]) -> None:
-    """Newlines within quotes count as the lines that they are in an editor."""
+def test_line_numbers_are_those_of_the_file(refusal: Callable[..., str]) -> None:
+    """Newlines in quoted cells count as lines."""
     content = 'a,"x\ny"\nb,"z\nw"\nc,d,e\n'
-    assert "line 5 has 3 cells, the first 2" in refusal(content, header=False)
+    assert "line 5: 3 cells, but 2 in the first row" in refusal(content, header=False)
 
 
-def test_a_quote_that_is_never_closed_is_refused(refusal: Callable[..., str]) -> None:
-    """The rest of the file is not taken for one text."""
-    assert "not a regular CSV" in refusal('a,x\nb,"y\nc,z\n', header=False)
+def test_an_unclosed_quote_is_an_error(refusal: Callable[..., str]) -> None:
+    """The rest of the file does not become one text."""
+    assert "line 2: a quote is opened and never closed" in refusal('a,x\nb,"y\nc,z\n', header=False)
 
 
 @pytest.mark.parametrize("name", ["rows.csv", "rows.csv.gz"])
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ('a,x\nb,"one inch\nc,good\nd,"fine"\ne,z\n', "begins in line 2, a closing quote"),
-        ("a,x\nb,y\rz\nc,w\n", "begins in line 2, a carriage return stands within a cell"),
+        (
+            'a,x\nb,"one inch\nc,good\nd,"fine"\ne,z\n',
+            "line 2: a closing quote is not followed by a comma",
+        ),
+        ('a,x\nb,"5" pipe,"6\nc,y"\n', "line 2: a closing quote is not followed by a comma"),
+        ("a,x\nb,y\rz\nc,w\n", "line 2: a carriage return in an unquoted cell"),
     ],
 )
-def test_rows_that_a_stray_mark_swallows_are_not_lost_in_silence(
+def test_stray_quotes_never_swallow_rows_silently(
     refusal: Callable[..., str], name: str, content: str, said: str
 ) -> None:
-    """Two rows would become one text, or one row two, and nothing would tell."""
-    packed = gzip.compress(content.encode()) if name.endswith(".gz") else content
-    assert said in refusal(packed, name, header=False)
+    """Two rows that would become one, or one that would become two, are an error."""
+    raw = gzip.compress(content.encode()) if name.endswith(".gz") else content
+    assert said in refusal(raw, name, header=False)
 
 
 @pytest.mark.parametrize(
     ("content", "texts"),
     [
         ('a,"5" pipe\nb,6" pipe\n', ["5 pipe", '6" pipe']),
+        ('a,"x, "y" z"\nb,"5"6\n', ['x, y" z"', "56"]),
         ("a,x\r\n \t\r\n\r\nb,y\r\n", ["x", "y"]),
         ('a,"x\n\n""y"" z"\nb,w\n', ['x\n\n"y" z', "w"]),
     ],
 )
-def test_marks_that_swallow_nothing_are_read_as_they_are(
+def test_harmless_quotes_and_blank_lines_are_accepted(
     read: Callable[..., Table], content: str, texts: list[str]
 ) -> None:
-    """Quotes for inches, blank lines, and texts of several lines are no damage."""
+    """Inch marks, stray quotes in one line, blank lines and multi-line texts lose no row."""
     assert read(content, header=False).texts == texts
 
 
@@ -233,59 +240,59 @@ def test_marks_that_swallow_nothing_are_read_as_they_are(
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"a,x\nb,caf\xe9\n", ("not UTF-8", "0xe9", "line 2")),
-        (b"a,x\nb,y\nc,\0\n", ("zero byte", "line 3")),
+        (b"a,x\nb,caf\xe9\n", ("not UTF-8", "0xe9", "line 2", "convert the file")),
+        (b"a,x\nb,y\nc,\0\n", ("NUL byte", "line 3", "remove")),
         ("a,x\nb,y\n".encode("utf-16"), ("not UTF-8", "line 1")),
     ],
 )
-def test_bytes_that_are_no_text_are_refused(
+def test_bytes_that_are_not_text_are_an_error(
     refusal: Callable[..., str], name: str, content: bytes, said: tuple[str, ...]
 ) -> None:
-    """The message names the line with the first of them."""
-    packed = gzip.compress(content) if name.endswith(".gz") else content
-    message = refusal(packed, name, header=False)
+    """The message names the first such line and the remedy."""
+    raw = gzip.compress(content) if name.endswith(".gz") else content
+    message = refusal(raw, name, header=False)
     assert all(words in message for words in said)
 
 
 @pytest.mark.parametrize("content", ["", "\n\n"])
-def test_an_empty_file_is_refused(refusal: Callable[..., str], content: str) -> None:
-    """A file without any row is told apart from one with wrong columns."""
+def test_an_empty_file_is_an_error(refusal: Callable[..., str], content: str) -> None:
+    """The message says that the file is empty, not that a column is missing."""
     assert "empty" in refusal(content)
 
 
-def test_a_file_of_only_a_header_has_no_rows(read: Callable[..., Table]) -> None:
-    """The header is not taken for a row."""
+def test_a_file_with_only_a_header_has_no_rows(read: Callable[..., Table]) -> None:
+    """The header is not counted as a row."""
     table = read("kind,title\n", **NAMES)
     assert (table.texts, table.header) == ([], ("kind", "title"))
 
 
 @pytest.mark.parametrize(
-    ("content", "packed"),
+    ("content", "said"),
     [
         (gzip.compress(b"a,x\nb,y\n" * 50)[:-12], "ended before"),
         (b"a,x\nb,y\n", "Not a gzipped file"),
         (DAMAGED, "decompressing"),
     ],
 )
-def test_a_broken_gzip_file_is_refused(
-    refusal: Callable[..., str], content: bytes, packed: str
+def test_a_broken_gzip_file_is_an_error(
+    refusal: Callable[..., str], content: bytes, said: str
 ) -> None:
-    """A file cut short, or never packed, is refused as a whole."""
+    """A gzip file that is truncated, damaged or not gzipped is rejected as a whole."""
     message = refusal(content, "rows.csv.gz")
     assert "gzip" in message
-    assert packed in message
+    assert said in message
 
 
-def test_other_archives_are_no_csv(refusal: Callable[..., str]) -> None:
-    """A ZIP file is refused like any other file that holds no text."""
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w") as archive:
+def test_a_zip_archive_is_an_error(refusal: Callable[..., str]) -> None:
+    """Like any other binary file."""
+    archived = io.BytesIO()
+    with zipfile.ZipFile(archived, "w") as archive:
         archive.writestr("rows.csv", "a,x\nb,y\n")
-    assert "rows.zip" in refusal(packed.getvalue(), "rows.zip")
+    assert "rows.zip" in refusal(archived.getvalue(), "rows.zip")
 
 
-def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    """The message names the path and what else the source may be."""
+def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
+    """The message names the path and the other possible sources."""
     path = tmp_path / "none.csv"
     with pytest.raises(DataError, match="no file") as caught:
         read_table(DataConfig(source=str(path)))
@@ -293,8 +300,8 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
     assert "sample, ecommerce" in str(caught.value)
 
 
-def test_a_folder_is_no_source(tmp_path: Path) -> None:
-    """A folder is told apart from a file that is missing."""
+def test_a_folder_is_an_error(tmp_path: Path) -> None:
+    """The message does not call it a missing file."""
     with pytest.raises(DataError, match="is a folder"):
         read_table(DataConfig(source=str(tmp_path)))
 
@@ -311,10 +318,10 @@ def test_a_folder_is_no_source(tmp_path: Path) -> None:
         ({"label_column": "kind", "text_columns": [1], "header": False}, ("'kind'", "by name")),
     ],
 )
-def test_columns_that_cannot_be_are_refused(
+def test_impossible_columns_are_an_error(
     refusal: Callable[..., str], keys: dict[str, Any], said: tuple[str, ...]
 ) -> None:
-    """The message names the column asked for and the columns that are there."""
+    """The message names the requested column and the columns of the file."""
     message = refusal("kind,title\na,x\nb,y\n", **keys)
     assert all(words in message for words in said)
 
@@ -328,20 +335,124 @@ def test_columns_that_cannot_be_are_refused(
         ("\nkind;title\na;x, y\n", NAMES),
     ],
 )
-def test_other_separators_are_refused_by_their_reason(
+def test_other_separators_are_explained(
     refusal: Callable[..., str], content: str, keys: dict[str, Any]
 ) -> None:
-    """A file whose lines have one cell says what parts cells."""
-    assert "cells must be parted by commas" in refusal(content, **keys)
+    """If the lines have one cell, the message says that commas separate cells."""
+    assert "cells must be separated by commas" in refusal(content, **keys)
 
 
-def test_a_name_that_two_columns_have_is_refused(refusal: Callable[..., str]) -> None:
-    """The loader does not choose between two columns."""
+def test_a_duplicate_column_name_is_an_error(refusal: Callable[..., str]) -> None:
+    """The loader does not pick one of two columns with the requested name."""
     assert "more than one column 'title'" in refusal("kind,title,title\na,x,y\n", **NAMES)
 
 
+def test_a_byte_order_mark_on_a_blank_line_is_skipped(read: Callable[..., Table]) -> None:
+    """The file begins with the first row below it."""
+    assert read("\ufeff \r\na,x\nb,y\n", header=False).texts == ["x", "y"]
+
+
+FRAME = pd.DataFrame(
+    {
+        "kind": ["a", "b", None, "a"],
+        "title": ["Mug", None, " Pan ", float("nan")],
+        "about": ["holds tea", pd.NA, "", "for eggs"],
+        "price": [1.0, 2.5, float("nan"), 4.0],
+    }
+)
+
+
+def test_a_data_frame_is_read_by_name_or_position() -> None:
+    """Missing values are "", the source of the config is ignored, the frame stays unchanged."""
+    before = FRAME.copy(deep=True)
+    named = DataConfig(source="none.csv", text_columns=("title", "about"), label_column="kind")
+    table = read_table(named, FRAME)
+    assert table.texts == ["Mug holds tea", "", "Pan", "for eggs"]
+    assert table.labels == ["a", "b", "", "a"]
+    assert table.source == "DataFrame (4 rows)"
+    assert table.header == ("kind", "title", "about", "price")
+    assert table.text_columns == ("title", "about")
+    assert table == read_table(DataConfig(text_columns=(1, 2), label_column=0), FRAME)
+    pd.testing.assert_frame_equal(FRAME, before)
+
+
+def test_default_columns_of_a_data_frame_are_those_of_a_file() -> None:
+    """Column 0 is the label and column 1 the text, whatever the source of the config."""
+    for source in ("sample", "ecommerce", "none.csv"):
+        table = read_table(DataConfig(source=source, header=False), FRAME)
+        assert (table.labels, table.text_columns) == (["a", "b", "", "a"], ("title",))
+
+
+def test_other_cells_of_a_data_frame_are_their_str() -> None:
+    """Numbers as pandas has them: 1.0 does not become 1."""
+    floats = read_table(DataConfig(text_columns=("title",), label_column="price"), FRAME)
+    assert floats.labels == ["1.0", "2.5", "", "4.0"]
+    frame = pd.DataFrame(
+        {0: [7, 8], "x": pd.Categorical(["p", "q"]), 2: [True, False]}, index=[5, 5]
+    )
+    assert read_table(DataConfig(), frame).labels == ["7", "8"]
+    assert read_table(DataConfig(), frame).texts == ["p", "q"]
+    assert read_table(DataConfig(text_columns=(2,)), frame).texts == ["True", "False"]
+
+
+def test_the_checksum_of_a_data_frame_is_that_of_its_csv(read: Callable[..., Table]) -> None:
+    """Written to a file without the index, it has the same table and checksum."""
+    content = FRAME.to_csv(index=False)
+    from_frame, from_file = read_table(DataConfig(), FRAME), read(content, header=True)
+    assert from_frame.sha256 == from_file.sha256 == hashlib.sha256(content.encode()).hexdigest()
+    assert (from_frame.texts, from_frame.labels) == (from_file.texts, from_file.labels)
+
+
+@pytest.mark.parametrize(
+    ("frame", "keys", "said"),
+    [
+        (FRAME, {"label_column": "sort"}, "DataFrame (4 rows) has no column 'sort'; it has 'kind'"),
+        (FRAME, {"text_columns": [4]}, "no column at position 4; it has 4"),
+        (FRAME, {"label_column": "title"}, "'title' is both text and label"),
+        (FRAME[["kind"]], {}, "no column at position 1; it has 1, counted from 0"),
+        (pd.DataFrame(), {}, "DataFrame (0 rows) is empty"),
+        (FRAME.set_axis([*"xyyz"], axis=1), {"label_column": "y"}, "more than one column 'y'"),
+        (pd.DataFrame({"kind": ["a"], "title": ["\ud83d"]}, dtype=object), {}, "surrogate"),
+        ([("a", "x")], {}, "must be a pandas DataFrame but is a list"),
+    ],
+)
+def test_an_unusable_data_frame_is_an_error(frame: Any, keys: dict[str, Any], said: str) -> None:
+    """The messages are those for files, without advice on separators."""
+    with pytest.raises(DataError) as caught:
+        read_table(DataConfig(**keys), frame)
+    message = str(caught.value)
+    assert said in message
+    assert "\n" not in message
+    assert "commas" not in message
+
+
+def test_duplicate_names_of_other_columns_do_not_matter() -> None:
+    """Only the requested names must be unique; by position no name has to be."""
+    frame = FRAME.set_axis([*"xyzz"], axis=1)
+    assert read_table(DataConfig(text_columns=("y",), label_column="x"), frame).texts[0] == "Mug"
+    assert read_table(DataConfig(text_columns=(2,)), frame).texts[0] == "holds tea"
+
+
+def test_reading_a_file_loads_neither_download_libraries_nor_pandas(tmp_path: Path) -> None:
+    """They are imported when something is downloaded, or a DataFrame or the sample is read."""
+    path = tmp_path / "rows.csv"
+    path.write_text("a,x\nb,y\n")
+    program = f"""
+import sys
+from ecomclf.config.schema import DataConfig
+from ecomclf.data.sources import read_table
+from ecomclf.data.tables import Table
+assert read_table(DataConfig(source={str(path)!r})).texts == ["x", "y"]
+print(*({{"pandas", "requests", "pooch"}} & sys.modules.keys()))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "\n"
+
+
 class FileServer:
-    """Serves one content at a port of its own, `missing` bytes short; counts the requests."""
+    """An HTTP server for one content, cut off by `missing` bytes; counts the requests."""
 
     def __init__(self, content: bytes, status: int = 200, missing: int = 0) -> None:
         self.requests = 0
@@ -374,7 +485,7 @@ class FileServer:
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Give the folder that is worked in, and let no proxy stand before this machine."""
+    """Return a temporary working directory; requests to this machine bypass proxies."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
@@ -382,13 +493,13 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def write_public_rows(rows: dict[str, int]) -> bytes:
-    """Return a CSV with so many rows of each class."""
+    """Return a CSV with the given number of rows per class."""
     lines = (f'"{name}",text {at}\n' for name, count in rows.items() for at in range(count))
     return "".join(lines).encode()
 
 
 def failed_download(url: str) -> str:
-    """Return the one line with which a download fails, checked to say what to do."""
+    """Return the one-line error of a failing download; check that it has the remedy."""
     with pytest.raises(DownloadError) as caught:
         read_table(DataConfig(source="ecommerce", url=url))
     message = str(caught.value)
@@ -399,12 +510,12 @@ def failed_download(url: str) -> str:
 
 
 def files_in(folder: Path) -> list[Path]:
-    """Return the files of a folder and of those in it."""
+    """Return all files below a folder."""
     return [path for path in folder.rglob("*") if path.is_file()]
 
 
 def test_the_public_file_is_downloaded_once(folder: Path) -> None:
-    """It lands in data/ under its name, and the second reading asks no server."""
+    """It is stored in data/ under its name; the second read makes no request."""
     with FileServer(write_public_rows(PUBLIC_ROWS)) as server:
         config = DataConfig(source="ecommerce", url=server.url)
         first = read_table(config)
@@ -428,15 +539,15 @@ def test_the_public_file_is_downloaded_once(folder: Path) -> None:
     ],
     ids=["page", "empty", "bytes", "few rows", "a row short"],
 )
-def test_anything_else_that_arrives_is_not_kept(folder: Path, content: bytes) -> None:
-    """A file with other rows a class than the public one is refused and removed."""
+def test_a_download_with_other_content_is_removed(folder: Path, content: bytes) -> None:
+    """A file whose rows per class are not those of the public file is not kept."""
     with FileServer(content) as server:
         assert "not the public file" in failed_download(server.url)
     assert files_in(folder) == []
 
 
-def test_a_file_put_there_by_hand_is_never_removed(folder: Path) -> None:
-    """Another file under the public one's name is refused, and stays."""
+def test_a_file_of_the_user_is_never_removed(folder: Path) -> None:
+    """Another file under the public file's name is an error, and stays."""
     path = folder / "data" / "ecommerceDataset.csv"
     path.parent.mkdir()
     path.write_text("a,my own\nb,work\n")
@@ -445,22 +556,22 @@ def test_a_file_put_there_by_hand_is_never_removed(folder: Path) -> None:
     assert path.read_text() == "a,my own\nb,work\n"
 
 
-def test_a_server_that_has_no_such_file_is_an_error(folder: Path) -> None:
-    """The page that comes with status 404 is not taken for the file."""
+def test_a_404_response_is_an_error(folder: Path) -> None:
+    """Its body is not taken for the file."""
     with FileServer(b"gone", status=404) as server:
         assert "404" in failed_download(server.url)
     assert files_in(folder) == []
 
 
-def test_a_download_cut_short_is_an_error(folder: Path) -> None:
-    """A connection that ends before the file does leaves no part of it behind."""
+def test_a_truncated_download_is_an_error(folder: Path) -> None:
+    """No partial file is left behind."""
     with FileServer(write_public_rows(PUBLIC_ROWS), missing=7) as server:
         assert "cannot download" in failed_download(server.url)
     assert files_in(folder) == []
 
 
-def test_a_server_that_is_gone_is_an_error(folder: Path) -> None:
-    """Without a connection nothing is left behind, and the message says what to do by hand."""
+def test_an_unreachable_server_is_an_error(folder: Path) -> None:
+    """Nothing is left behind, and the message explains the manual download."""
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]

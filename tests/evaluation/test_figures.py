@@ -8,8 +8,8 @@ from ecomclf.evaluation.report import evaluate_labels
 
 
 @pytest.mark.parametrize("name", ["$5 (10% off) to $20", "$0_to_$50", "50 $", "a_b^c", "\\$"])
-def test_any_class_name_can_be_drawn(name: str) -> None:
-    """Dollars are no marks of a formula; the name stands there as it is."""
+def test_class_names_are_drawn_literally(name: str) -> None:
+    """Dollar signs do not start a formula."""
     labels = np.array([0, 1, 1], np.int32)
     figure = confusion_figure(evaluate_labels(labels, labels, (name, "other")), "title")
     file = io.BytesIO()

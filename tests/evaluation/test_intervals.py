@@ -3,30 +3,30 @@ import pytest
 from sklearn.metrics import f1_score
 
 from ecomclf.evaluation.intervals import Interval, difference_interval, metric_intervals
-from ecomclf.evaluation.report import evaluate_labels
+from ecomclf.evaluation.report import SCORES, evaluate_labels
 
 
 def rows(count: int, *, wrong: float = 0.2, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Make labels of three classes, and predictions of which a share is drawn anew."""
+    """Return labels of three classes, and predictions of which a fraction is random."""
     generator = np.random.default_rng(seed)
     labels = generator.choice(3, count, p=(0.6, 0.3, 0.1))
-    anew = generator.random(count) < wrong
-    return labels, np.where(anew, generator.integers(0, 3, count), labels)
+    redrawn = generator.random(count) < wrong
+    return labels, np.where(redrawn, generator.integers(0, 3, count), labels)
 
 
 def weighted_f1_interval(labels: np.ndarray, predicted: np.ndarray, groups: np.ndarray) -> Interval:
-    """Give the interval that most tests look at."""
+    """Return the interval that most tests look at."""
     return metric_intervals(labels, predicted, groups)["f1_weighted"]
 
 
 def width(interval: Interval) -> float:
-    """Give the distance of the bounds."""
+    """Return the distance between the bounds."""
     return interval.high - interval.low
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_the_value_is_scikit_learns(seed: int) -> None:
-    """Weighted F1 is that of all rows as they are, and lies within its bounds."""
+def test_the_value_equals_scikit_learns(seed: int) -> None:
+    """The value is the weighted F1 of all rows, and lies within its bounds."""
     labels, predicted = rows(300, seed=seed)
     interval = weighted_f1_interval(labels, predicted, np.arange(300))
     assert interval.value == pytest.approx(f1_score(labels, predicted, average="weighted"))
@@ -34,8 +34,8 @@ def test_the_value_is_scikit_learns(seed: int) -> None:
 
 
 @pytest.mark.parametrize("classes", [("a", "b", "c"), ("a", "b", "c", "absent")])
-def test_each_figure_is_the_reports(classes: tuple[str, ...]) -> None:
-    """Accuracy, macro and weighted F1, a class that no row has left out."""
+def test_each_value_equals_the_reports(classes: tuple[str, ...]) -> None:
+    """Accuracy, macro and weighted F1; a class without rows is ignored."""
     labels, predicted = rows(200)
     report = evaluate_labels(labels, predicted, classes)
     intervals = metric_intervals(labels, predicted, np.arange(200))
@@ -45,8 +45,8 @@ def test_each_figure_is_the_reports(classes: tuple[str, ...]) -> None:
         assert interval.low < interval.value < interval.high
 
 
-def test_the_bounds_are_those_of_scikit_learns_figure_on_drawn_rows() -> None:
-    """A few hundred plain resamplings, rows drawn with their copies, give like bounds."""
+def test_the_bounds_equal_those_of_a_plain_bootstrap() -> None:
+    """Scoring a few hundred resampled data sets with scikit-learn gives similar bounds."""
     labels, predicted = rows(300)
     interval = weighted_f1_interval(labels, predicted, np.arange(300))
     generator = np.random.default_rng(1)
@@ -62,12 +62,14 @@ def test_the_bounds_are_those_of_scikit_learns_figure_on_drawn_rows() -> None:
     ("labels", "predicted"),
     [
         ([0, 0, 0, 0], [0, 0, 0, 2]),  # a class that is only predicted
-        ([0, 1, 2, 2], [0, 1, 1, 1]),  # one that is never predicted
-        ([1, 1, 1, 1], [0, 0, 0, 0]),  # nothing right
+        ([0, 1, 2, 2], [0, 1, 1, 1]),  # a class that is never predicted
+        ([1, 1, 1, 1], [0, 0, 0, 0]),  # no prediction is correct
     ],
 )
-def test_classes_may_be_missing_on_either_side(labels: list[int], predicted: list[int]) -> None:
-    """As in scikit-learn, a class without a right answer has F1 0."""
+def test_classes_may_be_missing_from_labels_or_predictions(
+    labels: list[int], predicted: list[int]
+) -> None:
+    """As in scikit-learn, a class without a correct prediction has F1 0."""
     interval = weighted_f1_interval(np.array(labels), np.array(predicted), np.arange(4))
     expected = f1_score(labels, predicted, average="weighted", zero_division=0.0)
     assert interval.value == pytest.approx(expected)
@@ -75,13 +77,13 @@ def test_classes_may_be_missing_on_either_side(labels: list[int], predicted: lis
 
 
 def test_more_groups_narrow_the_interval() -> None:
-    """Sixteen times the groups give about a quarter of the width."""
+    """Sixteen times as many groups give about a quarter of the width."""
     few, many = (weighted_f1_interval(*rows(count), np.arange(count)) for count in (250, 16 * 250))
     assert 3 < width(few) / width(many) < 5.5
 
 
-def test_copies_of_rows_in_their_group_do_not_narrow_it() -> None:
-    """Groups are drawn whole, whatever their keys; taken for rows of their own, copies deceive."""
+def test_copies_within_a_group_do_not_narrow_the_interval() -> None:
+    """Groups are resampled whole, whatever their keys; as separate rows, copies narrow it."""
     labels, predicted = (np.repeat(side, 9) for side in rows(200))
     once = weighted_f1_interval(labels[::9], predicted[::9], np.arange(200))
     keys = np.repeat(np.random.default_rng(0).permutation(10_000)[:200], 9)
@@ -92,30 +94,53 @@ def test_copies_of_rows_in_their_group_do_not_narrow_it() -> None:
     assert width(alone) < width(once) / 2
 
 
-def test_a_prediction_does_not_differ_from_itself() -> None:
-    """The difference is 0, and its bounds too."""
+def test_the_difference_of_equal_predictions_is_zero() -> None:
+    """So are its bounds."""
     labels, predicted = rows(100)
     interval = difference_interval(labels, predicted, predicted, np.arange(100))
     assert interval == Interval(0.0, 0.0, 0.0)
     assert interval.as_text() == "+0.0000 [+0.0000, +0.0000]"
 
 
-def test_a_difference_is_taken_on_the_same_rows() -> None:
-    """It is positive for the better one, turns with the order, and is narrower than apart."""
+def test_a_difference_is_paired() -> None:
+    """It is positive for the better model, antisymmetric, and narrower than each interval."""
     labels, better = rows(500)
     worse = np.where(np.arange(500) % 20 == 0, (labels + 1) % 3, better)
     groups = np.arange(500)
     interval = difference_interval(labels, better, worse, groups)
-    apart = [weighted_f1_interval(labels, side, groups) for side in (better, worse)]
-    assert interval.value == pytest.approx(apart[0].value - apart[1].value)
+    separate = [weighted_f1_interval(labels, side, groups) for side in (better, worse)]
+    assert interval.value == pytest.approx(separate[0].value - separate[1].value)
     assert 0 < interval.low < interval.value < interval.high
-    assert width(interval) < min(map(width, apart))
-    turned = difference_interval(labels, worse, better, groups)
-    assert (turned.value, turned.low) == pytest.approx((-interval.value, -interval.high), abs=1e-9)
+    assert width(interval) < min(map(width, separate))
+    reverse = difference_interval(labels, worse, better, groups)
+    assert (reverse.value, reverse.low) == pytest.approx(
+        (-interval.value, -interval.high), abs=1e-9
+    )
 
 
-def test_the_same_rows_give_the_same_interval() -> None:
-    """The draws do not depend on what was drawn before."""
+def test_intervals_are_reproducible() -> None:
+    """Each call resamples from the same seed."""
     labels, predicted = rows(60)
     first, second = (weighted_f1_interval(labels, predicted, labels) for _ in range(2))
     assert first == second
+
+
+@pytest.mark.parametrize("score", SCORES)
+def test_a_difference_is_that_of_the_score_asked_for(score: str) -> None:
+    """Accuracy, macro F1 or weighted F1 of the report; without a name it is weighted F1."""
+    labels, better = rows(300)
+    worse = np.where(np.arange(300) % 7 == 0, 2, better)
+    groups = np.arange(300)
+    interval = difference_interval(labels, better, worse, groups, score=score)
+    reports = [evaluate_labels(labels, side, ("a", "b", "c")) for side in (better, worse)]
+    assert interval.value == pytest.approx(getattr(reports[0], score) - getattr(reports[1], score))
+    assert interval.low < interval.value < interval.high
+    default = difference_interval(labels, better, worse, groups)
+    assert (interval == default) == (score == "f1_weighted")
+
+
+def test_a_difference_of_an_unknown_score_raises() -> None:
+    """Loss needs probabilities; the error lists the scores."""
+    labels, predicted = rows(10)
+    with pytest.raises(ValueError, match="score must be one of accuracy, f1_macro, f1_weighted"):
+        difference_interval(labels, predicted, predicted, np.arange(10), score="loss")

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.slow
 
 VOCABULARY, CLASSES = 40, 3
 PLAIN = {"filters": None, "word_dropout": 0.0, "embedding_dropout": None}
-# Eight units share evenly among two heads, six do not.
+# Units must be a multiple of twice the heads.
 TRANSFORMER = {"encoder": "transformer", "units": 8, "heads": 2}
 TEXTS = ["Case for phone!", "", "phone with a case", "phone", "unknown words only", "case " * 50]
 
@@ -39,7 +39,7 @@ def network(**options: object) -> keras.Model:
 
 
 def small_classifier(**options: object) -> Classifier:
-    """Build a classifier whose network knows the words of TEXTS."""
+    """Build a classifier whose vocabulary has words of TEXTS."""
     vectorizer = Vectorizer.fit(["case for phone with a"], max_tokens=VOCABULARY, max_length=20)
     cleaner = Cleaner(["lowercase", "punctuation"])
     return Classifier(cleaner, vectorizer, network(**options), ["x", "y", "z"])
@@ -56,7 +56,7 @@ def small_classifier(**options: object) -> Classifier:
 def test_probabilities_do_not_depend_on_padding_or_batch(
     encoder: str, bidirectional: bool, pooling: str, layers: int
 ) -> None:
-    """A text gets the same probabilities within 1e-5 alone, padded, and beside other texts."""
+    """A text gets the same probabilities within 1e-5 alone, padded, and in a batch."""
     model = network(encoder=encoder, bidirectional=bidirectional, pooling=pooling, layers=layers)
     assert_independent_of_padding(model, 25)
 
@@ -68,7 +68,7 @@ def test_probabilities_do_not_depend_on_padding_or_batch(
 def test_convolved_probabilities_do_not_depend_on_padding(
     width: int, pool: int, pooling: str, bidirectional: bool
 ) -> None:
-    """Nor do they with a convolution, whether or not the padded length divides by its pool."""
+    """The length of the batch need not be a multiple of the pool width."""
     convolution = {"filters": 5, "filter_width": width, "filter_pool": pool}
     layers = 2 if pool == 2 else 1
     model = network(bidirectional=bidirectional, pooling=pooling, layers=layers, **convolution)
@@ -88,8 +88,10 @@ def test_convolved_probabilities_do_not_depend_on_padding(
     ],
     ids=str,
 )
-def test_texts_filled_up_do_not_depend_on_the_batch(padding: str, options: dict[str, Any]) -> None:
-    """Read with padding up to the longest text allowed, they are so in a batch of any length."""
+def test_fixed_length_networks_do_not_depend_on_the_batch(
+    padding: str, options: dict[str, Any]
+) -> None:
+    """With `padding`, texts are padded to `max_length` whatever the length of the batch."""
     model = network(padding=padding, **options)
     for length in (7, 25):
         assert_independent_of_padding(model, length)
@@ -99,21 +101,21 @@ def test_texts_filled_up_do_not_depend_on_the_batch(padding: str, options: dict[
     ("layers", "pooling"), [*product([1, 2], ["mean_max", "attention", "last"])]
 )
 def test_a_transformer_does_not_depend_on_padding(layers: int, pooling: str) -> None:
-    """No word of a text attends to the padding behind it."""
+    """Words do not attend to padding."""
     model = network(**TRANSFORMER, layers=layers, pooling=pooling)
     assert_independent_of_padding(model, 25)
 
 
 @pytest.mark.parametrize(("layers", "pool"), [(1, 1), (2, 2), (1, 3)])
-def test_a_transformer_of_a_convolution_does_not_depend_on_padding(layers: int, pool: int) -> None:
-    """Nor does one of several words to whatever stands behind the last of them."""
+def test_a_convolved_transformer_does_not_depend_on_padding(layers: int, pool: int) -> None:
+    """Pooled positions do not attend to padding either."""
     model = network(**TRANSFORMER, layers=layers, filters=5, filter_pool=pool)
     for length in (7, 8, 9):
         assert_independent_of_padding(model, length)
 
 
-def filled_up(texts: list[list[int]], side: str) -> np.ndarray:
-    """Write texts with padding up to 25 ids at their end or start."""
+def pad_to_25(texts: list[list[int]], side: str) -> np.ndarray:
+    """Pad texts to 25 ids at their end or start."""
     lines = [
         text + [0] * (25 - len(text)) if side == "end" else [0] * (25 - len(text)) + text
         for text in texts
@@ -122,7 +124,7 @@ def filled_up(texts: list[list[int]], side: str) -> np.ndarray:
 
 
 def stock_network(model: keras.Model, layers: int) -> keras.Model:
-    """Build what Keras' own bidirectional layers make of 25 ids, with a network's weights."""
+    """Build a stack of Keras' bidirectional layers over 25 ids, with a network's weights."""
     embedding = keras.layers.Embedding(VOCABULARY, 8)
     encoder = [
         keras.layers.Bidirectional(keras.layers.LSTM(6, return_sequences=number < layers))
@@ -139,25 +141,26 @@ def stock_network(model: keras.Model, layers: int) -> keras.Model:
 
 
 @pytest.mark.parametrize(("padding", "layers"), [*product(["end", "start"], [1, 2])])
-def test_texts_filled_up_are_read_as_keras_reads_padding(padding: str, layers: int) -> None:
-    """Stock layers without a mask, given texts that were padded by hand, agree within 1e-5."""
+def test_fixed_length_networks_agree_with_stock_layers(padding: str, layers: int) -> None:
+    """Stock layers without a mask, on texts padded by hand, agree within 1e-5."""
     model = network(padding=padding, pooling="last", layers=layers)
     texts = [[5, 9, 3], [7], [], [2, 4, 6, 8, 10], list(range(1, 26))]
-    expected = stock_network(model, layers).predict_on_batch(filled_up(texts, padding))
-    answers = model.predict_on_batch(filled_up(texts, "end"))
+    expected = stock_network(model, layers).predict_on_batch(pad_to_25(texts, padding))
+    answers = model.predict_on_batch(pad_to_25(texts, "end"))
     np.testing.assert_allclose(answers, expected, atol=1e-5)
-    # Padded to the longest of them only.
-    short = model.predict_on_batch(filled_up(texts[:4], "end")[:, :5])
+    # A batch padded to its longest text only.
+    short = model.predict_on_batch(pad_to_25(texts[:4], "end")[:, :5])
     np.testing.assert_allclose(short, expected[:4], atol=1e-5)
     assert np.ptp(expected, axis=0).max() > 0.01
 
 
 @pytest.mark.parametrize("padding", ["none", "end", "start"])
 @pytest.mark.parametrize("filters", [None, 5])
-def test_a_batch_as_long_as_it_is_wide_is_read_like_any_other(
-    padding: str, filters: int | None
-) -> None:
-    """As many texts as positions, before and after pooling; asked with their numbers known."""
+def test_a_square_batch_is_read_like_any_other(padding: str, filters: int | None) -> None:
+    """A batch may have as many texts as positions, before or after pooling.
+
+    Keras takes [n, n] + [n, 1] for the addition of a bias when the shapes are static.
+    """
     model = network(padding=padding, filters=filters, filter_pool=2, pooling="last")
     for width in (4, 8, 25):
         for rows in (width, (width + 1) // 2):
@@ -169,7 +172,7 @@ def test_a_batch_as_long_as_it_is_wide_is_read_like_any_other(
 
 
 def test_the_side_of_the_padding_matters() -> None:
-    """A text read with padding behind it, before it, or without any gets other probabilities."""
+    """`padding: none`, `end` and `start` give different probabilities."""
     ids = np.array([[5, 9, 3]], np.int32)
     none, end, start = (
         network(padding=padding, pooling="last").predict_on_batch(ids)[0]
@@ -179,8 +182,8 @@ def test_the_side_of_the_padding_matters() -> None:
         assert np.abs(one - other).max() > 1e-3
 
 
-def test_a_convolution_pools_words_in_steps() -> None:
-    """Of 7 words in steps of 3 the recurrent layer reads 3, each the largest of its words."""
+def test_a_convolution_is_max_pooled_in_steps() -> None:
+    """Seven words pooled by 3 become three positions, each the maximum of its words."""
     model = network(filters=5, filter_pool=3, bidirectional=False)
     pooled, convolved = (
         keras.Model(model.inputs, model.get_layer(name).output).predict_on_batch(
@@ -192,8 +195,8 @@ def test_a_convolution_pools_words_in_steps() -> None:
     np.testing.assert_allclose(pooled, expected, atol=1e-6)
 
 
-def test_the_embedding_starts_from_what_is_given() -> None:
-    """Vectors that are given are the layer's weights, and are trained on."""
+def test_the_embedding_starts_from_the_given_vectors() -> None:
+    """The given vectors are the layer's weights, and the layer is trainable."""
     vectors = np.random.default_rng(0).normal(0, 0.3, (VOCABULARY, 8)).astype(np.float32)
     model = build_model(
         ModelConfig(embedding_dim=8, units=6),
@@ -215,10 +218,8 @@ def test_the_embedding_starts_from_what_is_given() -> None:
         ({"dropout": 0.5}, 1),
     ],
 )
-def test_words_and_dimensions_are_dropped_whole_while_training(
-    options: dict[str, float], axis: int
-) -> None:
-    """About half the words, or dimensions, of each text; of these by `dropout` if not given."""
+def test_training_drops_whole_words_or_dimensions(options: dict[str, float], axis: int) -> None:
+    """About half of them are dropped in each text; `embedding_dropout` defaults to `dropout`."""
     model = network(pooling="max", bidirectional=False, **{"dropout": 0.0, **options})
     dropped = keras.Model(model.inputs[0], model.get_layer("forward_1").input)
     ids = np.random.default_rng(0).integers(2, VOCABULARY, (30, 20)).astype(np.int32)
@@ -230,14 +231,14 @@ def test_words_and_dimensions_are_dropped_whole_while_training(
 
 @pytest.mark.parametrize("options", [{}, TRANSFORMER, {**TRANSFORMER, "filters": 5}], ids=str)
 def test_word_order_matters(options: dict[str, Any]) -> None:
-    """The same words in another order get other probabilities."""
+    """The same words in another order get different probabilities."""
     model = network(pooling="mean_max", **options)
     answers = model.predict_on_batch(np.array([[5, 9, 3], [3, 9, 5]], np.int32))
     assert np.abs(answers[0] - answers[1]).max() > 1e-3
 
 
-def test_each_word_of_a_transformer_sees_the_others() -> None:
-    """The first of three words has another state where the last is another one, or is missing."""
+def test_each_word_of_a_transformer_attends_to_the_others() -> None:
+    """The state of the first word changes if the last word is replaced or removed."""
     model = network(**TRANSFORMER)
     states = keras.Model(model.inputs, model.get_layer("encoder_norm").output)
     ids = np.array([[5, 9, 3], [5, 9, 4], [5, 9, 0]], np.int32)
@@ -257,7 +258,7 @@ def test_each_word_of_a_transformer_sees_the_others() -> None:
 def test_pooled_features_are_dropped_before_the_dense_layer(
     options: dict[str, float], least: float, most: float
 ) -> None:
-    """While training the share that was asked for, or that of `dropout` where none was."""
+    """`pooled_dropout` is the rate in training; it defaults to `dropout`."""
     model = network(dense_units=5, embedding_dropout=0.0, **options)
     dropped = keras.Model(model.inputs[0], model.get_layer("dense").input)
     ids = np.random.default_rng(0).integers(2, VOCABULARY, (30, 20)).astype(np.int32)
@@ -266,8 +267,8 @@ def test_pooled_features_are_dropped_before_the_dense_layer(
     assert not (np.asarray(dropped(ids)) == 0).any()
 
 
-def test_the_backward_direction_reads_each_text_from_its_own_end() -> None:
-    """With both directions' weights alike, a palindrome's two last states are alike."""
+def test_the_backward_direction_starts_at_the_end_of_each_text() -> None:
+    """With equal weights in both directions, a palindrome has equal last states."""
     model = network(pooling="last", dropout=0.0)
     forward, backward = model.get_layer("forward_1"), model.get_layer("backward_1")
     backward.set_weights(forward.get_weights())
@@ -277,8 +278,8 @@ def test_the_backward_direction_reads_each_text_from_its_own_end() -> None:
     np.testing.assert_allclose(both[:6], both[6:], atol=1e-6)
 
 
-def test_options_change_the_network() -> None:
-    """Units, layers, direction and the dense layer are what the config says."""
+def test_the_network_has_the_configured_layers() -> None:
+    """Units, number of layers, directions and the dense layer are those of the config."""
     names = {layer.name for layer in network(layers=2, dense_units=5).layers}
     assert {"forward_1", "backward_1", "forward_2", "backward_2", "dense"} <= names
     plain = network(bidirectional=False, units=7)
@@ -296,8 +297,8 @@ def test_options_change_the_network() -> None:
     [{"layers": 2, "dense_units": 5, "filters": 5}, {**TRANSFORMER, "layers": 2}],
     ids=["lstm", "transformer"],
 )
-def test_a_summary_names_the_layers_and_counts_the_weights(options: dict[str, Any]) -> None:
-    """Each layer that has weights stands there by name; so does the number of all weights."""
+def test_the_summary_lists_the_layers_and_counts_the_weights(options: dict[str, Any]) -> None:
+    """It has the name of each layer with weights, and the total number of weights."""
     model = network(**options)
     text = summarise(model)
     for layer in model.layers:
@@ -307,8 +308,8 @@ def test_a_summary_names_the_layers_and_counts_the_weights(options: dict[str, An
     assert f"Total params: {weights:,} " in text
 
 
-def test_a_classifier_answers_alike_in_any_batch() -> None:
-    """Raw texts, empty and overlong ones too, get the same answer alone and together."""
+def test_a_classifiers_probabilities_do_not_depend_on_the_batch() -> None:
+    """Raw texts, including empty and overlong ones, get the same probabilities alone."""
     classifier = small_classifier()
     together = classifier.predict_proba(TEXTS)
     assert together.shape == (len(TEXTS), 3)
@@ -339,18 +340,18 @@ def test_the_string_model_agrees_with_the_classifier() -> None:
     ids=str,
 )
 def test_saving_and_loading_change_nothing(tmp_path: Path, options: dict[str, Any]) -> None:
-    """A classifier read back gives the same answers and knows its classes."""
+    """A loaded classifier has the same probabilities and class names."""
     classifier = small_classifier(**options)
     classifier.save(tmp_path / "saved")
     loaded = Classifier.load(tmp_path / "saved")
-    assert loaded.classes == classifier.classes
+    assert loaded.classes_ == classifier.classes_
     np.testing.assert_allclose(
         loaded.predict_proba(TEXTS), classifier.predict_proba(TEXTS), atol=1e-6
     )
 
 
-def test_a_classifier_knows_what_stands_for_a_missing_text(tmp_path: Path) -> None:
-    """A text of no letters is answered as that word is, after saving and loading too."""
+def test_missing_texts_are_replaced_by_the_fill_word(tmp_path: Path) -> None:
+    """A blank text gets the probabilities of that word, also after loading."""
     vectorizer = Vectorizer.fit(["case for phone none"], max_tokens=VOCABULARY, max_length=20)
     steps, classes = ["lowercase"], ["x", "y", "z"]
     filling = Classifier(Cleaner(steps, fill_missing="None"), vectorizer, network(), classes)
@@ -368,7 +369,7 @@ def test_a_classifier_knows_what_stands_for_a_missing_text(tmp_path: Path) -> No
 
 
 def test_files_of_two_classifiers_are_refused(tmp_path: Path) -> None:
-    """A model beside another one's description is an error that names both files."""
+    """A model next to the description of another is an error that names both files."""
     small_classifier().save(tmp_path / "a")
     small_classifier(units=7).save(tmp_path / "b")
     (tmp_path / "a" / "model.keras").replace(tmp_path / "b" / "model.keras")
@@ -383,7 +384,7 @@ def test_files_of_two_classifiers_are_refused(tmp_path: Path) -> None:
     [
         (
             lambda about: about.update(classes=["x", "y"]),
-            "the network has 3 classes, and its description others",
+            "does not describe this model.keras: the network has 3 classes",
         ),
         (lambda about: about.pop("steps"), "lacks steps"),
     ],
@@ -391,7 +392,7 @@ def test_files_of_two_classifiers_are_refused(tmp_path: Path) -> None:
 def test_a_description_that_does_not_fit_is_refused(
     tmp_path: Path, change: Callable[[dict[str, object]], object], said: str
 ) -> None:
-    """What is described must be what was built."""
+    """The description must match the network and be complete."""
     small_classifier().save(tmp_path)
     about = json.loads((tmp_path / "classifier.json").read_text())
     change(about)
@@ -405,7 +406,7 @@ def test_a_description_that_does_not_fit_is_refused(
 def test_missing_and_damaged_files_are_refused(
     tmp_path: Path, file: str, content: bytes | None
 ) -> None:
-    """One line names the file."""
+    """The error is one line and names the file."""
     small_classifier().save(tmp_path)
     if content is None:
         (tmp_path / file).unlink()
@@ -417,8 +418,8 @@ def test_missing_and_damaged_files_are_refused(
     assert "\n" not in str(caught.value)
 
 
-def test_saved_models_load_where_the_package_is_unknown(tmp_path: Path) -> None:
-    """A fresh interpreter that cannot import this package reads each `model.keras` and agrees."""
+def test_saved_models_load_without_the_package(tmp_path: Path) -> None:
+    """Each `model.keras` gives the same probabilities in a process without this package."""
     networks = {
         "last": {"pooling": "last"},
         "mean_max": {"pooling": "mean_max", "filters": 5},

@@ -1,13 +1,16 @@
+import warnings
+
 import numpy as np
 import pytest
+from sklearn.svm import LinearSVC
 
-from ecomclf.data.splitting import Subset
+from ecomclf.data.splitting import Split, Subset
 from ecomclf.models import baseline
-from ecomclf.models.baseline import fit_baseline, tune_baseline
+from ecomclf.models.baseline import fit_baseline, fit_baselines, tune_baseline
 
 
 def make_rows(labels: dict[str, int]) -> Subset:
-    """Return rows given as text and label, each a group of its own."""
+    """Return rows from a mapping of text to label, each in its own group."""
     values = np.array(list(labels.values()), np.int32)
     return Subset(tuple(labels), values, np.arange(len(labels), dtype=np.int32))
 
@@ -27,22 +30,22 @@ TRAIN = make_rows(
 CLASSES = ("Shoes", "Hats")
 
 
-def test_classes_that_a_word_tells_apart_are_told_apart() -> None:
-    """When one word decides, every row is right."""
+def test_classes_with_a_distinctive_word_are_separated() -> None:
+    """Every row is classified correctly, and there is no loss."""
     report = fit_baseline(TRAIN, CLASSES).evaluate(make_rows({"hat": 1, "SHOE!": 0, "old hat": 1}))
     assert (report.rows, report.f1_macro, report.loss) == (3, 1.0, None)
     assert report.confusion == ((1, 0), (0, 2))
 
 
-def test_wrong_labels_are_counted_as_mistakes() -> None:
-    """Each side is judged on its own rows."""
+def test_metrics_are_those_of_the_given_rows() -> None:
+    """Accuracy is computed from the labels of the rows passed to `evaluate`."""
     fitted = fit_baseline(TRAIN, CLASSES)
     assert fitted.evaluate(make_rows({"blue shoe": 0, "green hat": 1})).accuracy == 1.0
     assert fitted.evaluate(make_rows({"hat": 0, "shoe": 0})).accuracy == 0.5
 
 
-def test_tuning_takes_what_the_validation_rows_need() -> None:
-    """Where only the order of words tells the classes apart, rows of two words are chosen."""
+def test_tuning_chooses_the_best_settings_on_validation_rows() -> None:
+    """Word pairs are chosen where the classes differ only in the order of words."""
     fillers = ("red", "blue", "green", "black", "white", "grey")
     train = make_rows(
         {f"phone case {word}": 0 for word in fillers}
@@ -55,8 +58,8 @@ def test_tuning_takes_what_the_validation_rows_need() -> None:
     assert tuned.evaluate(rows).accuracy == 1.0
 
 
-def test_with_nothing_to_choose_between_the_defaults_stay() -> None:
-    """The first of equals is scikit-learn's own setting."""
+def test_tuning_prefers_the_defaults_among_equals() -> None:
+    """scikit-learn's default settings come first in the grid."""
     tuned = tune_baseline(TRAIN, make_rows({"hat": 1, "shoe": 0}), CLASSES, "accuracy")
     assert tuned.settings() == fit_baseline(TRAIN, CLASSES).settings()
     assert tuned.settings() == {
@@ -66,11 +69,11 @@ def test_with_nothing_to_choose_between_the_defaults_stay() -> None:
     }
 
 
-@pytest.mark.parametrize("limit", [("_MOST_FEATURES", 2), ("_MOST_WEIGHTS", 5)])
-def test_of_more_features_than_memory_holds_the_most_frequent_are_kept(
+@pytest.mark.parametrize("limit", [("_MAX_FEATURES", 2), ("_MAX_WEIGHTS", 5)])
+def test_only_the_most_frequent_features_are_kept_above_the_limits(
     monkeypatch: pytest.MonkeyPatch, limit: tuple[str, int]
 ) -> None:
-    """Whatever the settings, an SVM has no more numbers, a class or in all, than that."""
+    """Features per class and weights in total are limited with all settings."""
     monkeypatch.setattr(baseline, *limit)
     rows = make_rows({"shoe one": 0, "shoe two": 0, "hat three": 1, "hat four": 1})
     tuned = tune_baseline(rows, rows, CLASSES, "accuracy")
@@ -79,8 +82,24 @@ def test_of_more_features_than_memory_holds_the_most_frequent_are_kept(
         assert fitted.evaluate(rows).accuracy == 1.0
 
 
-def test_texts_without_a_word_of_two_letters_have_a_baseline_too() -> None:
-    """What stands between spaces is a word there."""
+def test_texts_without_words_of_two_letters_have_a_baseline_too() -> None:
+    """They are split at spaces instead."""
     rows = make_rows({"5 3 1": 0, "5 5": 0, "☎": 1, "☎ 7": 1})
     for fitted in (fit_baseline(rows, CLASSES), tune_baseline(rows, rows, CLASSES, "accuracy")):
         assert fitted.evaluate(rows).accuracy == 1.0
+
+
+def test_an_svm_that_does_not_converge_prints_no_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    """scikit-learn's ConvergenceWarning is suppressed for both baselines, and only there."""
+    monkeypatch.setitem(LinearSVC.__init__.__kwdefaults__, "max_iter", 1)
+    split = Split(TRAIN, TRAIN, TRAIN, CLASSES, fingerprint="")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        filters = list(warnings.filters)
+        fitted = fit_baselines(split, "val_accuracy")
+        assert warnings.filters == filters
+    assert [str(warning.message) for warning in caught] == []
+    assert {name: each.svm.n_iter_ for name, each in fitted.items()} == {
+        "baseline": 1,
+        "tuned_baseline": 1,
+    }

@@ -17,7 +17,7 @@ SEQUENCES = GENERATOR.normal(0, 1, (5, 13, 4)).astype(np.float32)
 
 
 def both(**options: Any) -> tuple[layers.LSTM, FastLSTM]:
-    """Make one of each kind with the same weights."""
+    """Return a stock and a fast layer with the same weights."""
     stock, fast = layers.LSTM(6, **options), FastLSTM(6, **options)
     for layer in (stock, fast):
         layer.build(SEQUENCES.shape)
@@ -37,22 +37,22 @@ OPTIONS = [
 
 
 @pytest.mark.parametrize("options", OPTIONS)
-def test_answers_are_those_of_keras(options: dict[str, Any]) -> None:
-    """Whatever the options, and whether or not they can be done fast."""
+def test_outputs_are_those_of_keras(options: dict[str, Any]) -> None:
+    """Options that the fast operation lacks give the same outputs too."""
     stock, fast = both(**options)
     np.testing.assert_allclose(fast(SEQUENCES), stock(SEQUENCES), rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("options", OPTIONS[:2])
 def test_gradients_are_those_of_keras(options: dict[str, Any]) -> None:
-    """Of the inputs and of every weight."""
+    """The gradients of the inputs and of every weight agree."""
     found = []
     for layer in both(**options):
         inputs = tf.constant(SEQUENCES)
         with tf.GradientTape() as tape:
             tape.watch(inputs)
             states = layer(inputs, training=True)
-            # Each state weighs differently, so that none stands in for another.
+            # States have different weights in the loss, so that mixed-up states are noticed.
             weights = tf.reshape(tf.range(tf.size(states)) % 7, tf.shape(states))
             loss = tf.reduce_sum(states * tf.cast(weights, tf.float32))
         variables = [weight.value for weight in layer.trainable_weights]
@@ -61,8 +61,8 @@ def test_gradients_are_those_of_keras(options: dict[str, Any]) -> None:
         np.testing.assert_allclose(fast, stock, rtol=1e-4, atol=1e-4)
 
 
-def test_a_text_is_reversed_as_keras_does() -> None:
-    """Answers and gradients are those of taking along an axis, whatever stands behind the end."""
+def test_texts_are_reversed_as_by_keras() -> None:
+    """Outputs and gradients are those of `take_along_axis`, for texts of any length."""
     lengths = np.array([[13], [1], [5], [12], [2]])
     at = np.arange(13)
     positions = np.where(at < lengths, lengths - 1 - at, at)[:, :, np.newaxis].astype(np.int32)
@@ -83,8 +83,8 @@ def test_a_text_is_reversed_as_keras_does() -> None:
     "options",
     [{}, {"filters": None, "layers": 2, "pooling": "attention"}, {"encoder": "gru"}],
 )
-def test_a_copy_answers_as_its_model(options: dict[str, Any]) -> None:
-    """All its LSTMs are fast ones, and its weights in the same order; the model stays as it was."""
+def test_a_copy_gives_the_outputs_of_its_model(options: dict[str, Any]) -> None:
+    """All its LSTMs are fast, its weights have the same order, and the model is unchanged."""
     config = ModelConfig(**{"embedding_dim": 8, "units": 6, **options})
     model = build_model(config, vocabulary_size=20, classes=3, max_length=9)
     fast = with_fast_lstms(model)
@@ -93,15 +93,16 @@ def test_a_copy_answers_as_its_model(options: dict[str, Any]) -> None:
     kinds = {type(layer) for layer in fast.layers if isinstance(layer, layers.LSTM)}
     assert kinds == (set() if config.encoder == "gru" else {FastLSTM})
     assert not any(isinstance(layer, FastLSTM) for layer in model.layers)
-    # Once for the backward direction; two layers, and attention, put both side by side again.
-    turns = sum(isinstance(operation, FastReverse) for operation in fast.operations)
-    assert turns == (4 if options.get("layers") == 2 else 1)
+    # One reversal for the backward direction; two layers and attention pooling each align both
+    # directions again.
+    reversals = sum(isinstance(operation, FastReverse) for operation in fast.operations)
+    assert reversals == (4 if options.get("layers") == 2 else 1)
     names = [[weight.path.split("/")[-2:] for weight in each.weights] for each in (fast, model)]
     assert names[0] == names[1]
 
 
-def test_a_copy_reaches_into_models_within_a_model() -> None:
-    """An ensemble's members are copied too."""
+def test_nested_models_are_copied_too() -> None:
+    """The members of an ensemble get fast LSTMs."""
     inner = keras.Sequential([keras.Input((None, 4)), layers.LSTM(3)], name="inner")
     inputs = keras.Input((None, 4))
     model = keras.Model(inputs, layers.Dense(2)(inner(inputs)))

@@ -24,7 +24,7 @@ CONFIGS = {
 
 
 def made_up(noises: tuple[float, ...]) -> tuple[np.ndarray, list[np.ndarray]]:
-    """Make labels, and for each noise the logits of who sees them through so much of it."""
+    """Return labels, and for each noise level the logits of a classifier that sees them with it."""
     generator = np.random.default_rng(0)
     labels = generator.integers(0, CLASSES, 3000).astype(np.int32)
     truth = np.eye(CLASSES)[labels]
@@ -32,13 +32,13 @@ def made_up(noises: tuple[float, ...]) -> tuple[np.ndarray, list[np.ndarray]]:
 
 
 def softmax(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
-    """Turn logits into probabilities."""
+    """Return the probabilities of logits."""
     powers = np.exp(logits / temperature)
     return np.asarray(powers / powers.sum(axis=1, keepdims=True))
 
 
 def network(seed: int, config: ModelConfig) -> keras.Model:
-    """Build a trial's network with weights large enough to differ."""
+    """Build a trial's network with weights large enough for mistakes to show."""
     model = build_model(config, vocabulary_size=VOCABULARY, classes=CLASSES, max_length=25)
     generator = np.random.default_rng(seed)
     for weight in model.weights:
@@ -47,15 +47,15 @@ def network(seed: int, config: ModelConfig) -> keras.Model:
 
 
 def parts() -> tuple[dict[int, keras.Model], keras.Model]:
-    """Make two trials' networks of unlike make, and a wide path."""
+    """Return the networks of two different trials, and a linear path."""
     members = {number: network(number, config) for number, config in CONFIGS.items()}
     ids = TokenIds(IDS.ravel(), np.arange(0, IDS.size + 1, IDS.shape[1]))
     labels = np.arange(len(IDS)) % CLASSES
     return members, fit_linear_path(ids, labels, vocabulary_size=VOCABULARY, classes=CLASSES)
 
 
-def test_a_clearly_worse_member_is_left_out_and_a_like_one_taken_in() -> None:
-    """Noise is no member; of equally good ones all are."""
+def test_clearly_worse_members_are_left_out() -> None:
+    """A trial that predicts noise is no member; all trials of equal accuracy are."""
     labels, (good, poor, other) = made_up((0.5, 20.0, 0.5))
     assert choose_blend(labels, [softmax(good, 0.3), softmax(poor)], None).members == 1
     assert choose_blend(labels, [softmax(good, 0.3), softmax(other, 0.3)], None).members == 2
@@ -63,7 +63,7 @@ def test_a_clearly_worse_member_is_left_out_and_a_like_one_taken_in() -> None:
 
 @pytest.mark.parametrize(("misled", "members"), [(3, 2), (5, 1)])
 def test_a_member_is_left_out_for_two_standard_errors(misled: int, members: int) -> None:
-    """A mixture that is wrong on n rows more, and never right instead, is sqrt(n) of them worse."""
+    """With n more errors, and none fewer, the difference is about sqrt(n) standard errors."""
     labels = np.arange(300) % CLASSES
     right = 0.2 + 0.4 * np.eye(CLASSES)[labels]
     wrong = 0.05 + 0.85 * np.eye(CLASSES)[(labels + 1) % CLASSES]
@@ -71,8 +71,8 @@ def test_a_member_is_left_out_for_two_standard_errors(misled: int, members: int)
     assert choose_blend(labels, [right, other], None).members == members
 
 
-def test_the_wide_path_has_its_half_unless_that_is_clearly_worse() -> None:
-    """One as good as the trial gets a half, a better one more; noise is made to say nothing."""
+def test_the_linear_path_gets_half_the_weight_unless_that_is_clearly_worse() -> None:
+    """It gets more if it is better than the trial; decision values of pure noise are flattened."""
     labels, (member, helpful, noise) = made_up((0.6, 0.6, 20.0))
     alone = choose_blend(labels, [softmax(member, 0.35)], None)
     assert (alone.wide_share, alone.wide_temperature) == (0.0, 1.0)
@@ -82,7 +82,7 @@ def test_the_wide_path_has_its_half_unless_that_is_clearly_worse() -> None:
 
 
 def test_the_temperature_calibrates_the_mixture() -> None:
-    """Mixing by hand what was chosen, at its temperature, leaves nothing to calibrate."""
+    """The calibrated mixture of the chosen blend has an optimal temperature of 1."""
     labels, (*logits, decisions) = made_up((0.6, 0.7, 0.6))
     members = [softmax(each, 0.2) for each in logits]
     blend = choose_blend(labels, members, decisions)
@@ -100,10 +100,10 @@ def test_the_temperature_calibrates_the_mixture() -> None:
         ((7, 2), Blend(2, 0.25, 0.3, 1.4)),
     ],
 )
-def test_the_network_is_the_mixture_also_when_saved(
+def test_the_network_computes_the_blend_also_after_loading(
     tmp_path: Path, chosen: tuple[int, ...], blend: Blend
 ) -> None:
-    """Its probabilities are those mixed by hand within 1e-5, and 1e-6 after loading."""
+    """Its probabilities are those computed by hand, within 1e-5, also when it was loaded."""
     members, wide = parts()
     for number in chosen:  # as trials leave them
         members[number].save(tmp_path / f"{number}.keras")
@@ -122,12 +122,12 @@ def test_the_network_is_the_mixture_also_when_saved(
 
 
 def test_probabilities_do_not_depend_on_padding_or_batch() -> None:
-    """A text gets the same probabilities within 1e-5 alone, padded, and beside other texts."""
+    """A text gets the same probabilities within 1e-5 alone, padded, and in a batch."""
     assert_independent_of_padding(build_ensemble(*parts(), Blend(2, 0.25, 0.5, 0.8)), 19)
 
 
-def test_without_a_share_the_wide_path_is_no_part_of_it() -> None:
-    """Its weights are not carried along for nothing."""
+def test_a_linear_path_with_share_0_is_left_out() -> None:
+    """The ensemble does not hold its weights."""
     members, wide = parts()
     blend = Blend(2, 0.0, 1.0, 1.0)
     networks = [build_ensemble(members, path, blend) for path in (wide, None)]
@@ -137,7 +137,7 @@ def test_without_a_share_the_wide_path_is_no_part_of_it() -> None:
 
 @pytest.mark.parametrize("share", [0.0, 0.5])
 def test_a_description_rebuilds_the_network(share: float) -> None:
-    """With the weights put in, in their order, it gives the same probabilities."""
+    """With the weights set in their order, it gives the same probabilities."""
     blend = Blend(2, share, 0.5, 0.8)
     ensemble = build_ensemble(*parts(), blend)
     rebuilt = rebuild(

@@ -14,7 +14,7 @@ from ecomclf.text.token_ids import TokenIds
 
 
 def rows(count: int, seed: int) -> tuple[TokenIds, np.ndarray]:
-    """Make texts of tokens 1 to 9 whose class is whether a 1 stands before any 2."""
+    """Return texts of tokens 1 to 9; their class is whether a 1 occurs before any 2."""
     generator = np.random.default_rng(seed)
     texts = generator.integers(1, 10, (count, 6)).astype(np.int32)
     first = {
@@ -28,7 +28,7 @@ def rows(count: int, seed: int) -> tuple[TokenIds, np.ndarray]:
 def train(
     tmp_path: Path, seen: list[EpochMetrics] | None = None, **options: object
 ) -> tuple[History, keras.Model]:
-    """Fit a tiny network on such texts."""
+    """Fit a tiny network on these texts."""
     keras.utils.set_random_seed(3)
     few = {"epochs": 4, "learning_rate": 0.02, "batch_size": 32, "schedule": "plateau"}
     config = TrainConfig(**{**few, **options})
@@ -51,7 +51,7 @@ def train(
 
 
 def validation_loss(model: keras.Model) -> float:
-    """Give the loss of a trained network on its validation rows."""
+    """Return the loss of a trained network on its validation rows."""
     ids, labels = rows(120, 1)
     report = evaluate(labels, model.predict_on_batch(ids.padded(np.arange(120))), ("no", "yes"))
     assert report.loss is not None
@@ -60,7 +60,7 @@ def validation_loss(model: keras.Model) -> float:
 
 @pytest.mark.slow
 def test_the_model_ends_with_the_weights_of_its_best_epoch(tmp_path: Path) -> None:
-    """The kept epoch is the one with the best monitored figure, and the model gives its figures."""
+    """The kept epoch is the one with the best monitored metric, and the model has its metrics."""
     history, model = train(tmp_path, epochs=6, patience=5)
     scores = [epoch["val_f1_macro"] for epoch in history.epochs]
     assert history.kept_epoch == 1 + int(np.argmax(scores))
@@ -73,8 +73,8 @@ def test_the_model_ends_with_the_weights_of_its_best_epoch(tmp_path: Path) -> No
 
 
 @pytest.mark.slow
-def test_batches_may_begin_with_two_of_one_length(tmp_path: Path) -> None:
-    """Later ones may be longer or shorter all the same."""
+def test_batches_may_differ_in_length(tmp_path: Path) -> None:
+    """The first two have the same length here, the later ones do not."""
     lengths = [4] * 8 + [6] * 4 + [9] * 4
     ids = TokenIds(np.ones(sum(lengths), np.int32), np.cumsum([0, *lengths]))
     batches = TrainingBatches(
@@ -89,20 +89,20 @@ def test_batches_may_begin_with_two_of_one_length(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_each_epoch_is_reported_with_every_figure(tmp_path: Path) -> None:
-    """`on_epoch` gets what the history keeps, under the logged names."""
+def test_every_metric_of_each_epoch_is_reported(tmp_path: Path) -> None:
+    """`on_epoch` gets the metrics of the history, under their logged names."""
     seen: list[EpochMetrics] = []
     history, _ = train(tmp_path, seen, epochs=2)
     assert seen == list(history.epochs)
-    figures = ("loss", "accuracy", "f1_macro", "f1_weighted")
-    names = {f"{side}_{figure}" for side in ("train", "val") for figure in figures}
+    metrics = ("loss", "accuracy", "f1_macro", "f1_weighted")
+    names = {f"{side}_{metric}" for side in ("train", "val") for metric in metrics}
     assert all(names | {"learning_rate"} == set(epoch) for epoch in seen)
     assert seen[0]["learning_rate"] == pytest.approx(0.02)
 
 
 @pytest.mark.slow
 def test_training_stops_early_and_lowers_the_learning_rate(tmp_path: Path) -> None:
-    """Without improvement the rate is reduced, and `patience` epochs later training ends."""
+    """Without improvement the rate is reduced, and training ends after `patience` epochs."""
     history, _ = train(tmp_path, epochs=20, learning_rate=1e-12, patience=3)
     assert len(history.epochs) == 4
     assert history.kept_epoch == 1
@@ -111,8 +111,8 @@ def test_training_stops_early_and_lowers_the_learning_rate(tmp_path: Path) -> No
 
 
 @pytest.mark.slow
-def test_the_loss_may_decide_when_training_ends(tmp_path: Path) -> None:
-    """It goes on falling where the score is full; the weights of its least are kept."""
+def test_training_may_stop_on_the_validation_loss(tmp_path: Path) -> None:
+    """It still falls after the score has reached 1; the epoch with the lowest loss is kept."""
     many = {"epochs": 8, "learning_rate": 0.05, "patience": 3, "schedule": "constant"}
     by_score, _ = train(tmp_path / "score", **many)
     by_loss, model = train(tmp_path / "loss", **many, stop_on="val_loss")
@@ -130,7 +130,7 @@ def test_the_loss_may_decide_when_training_ends(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_the_last_epoch_may_be_kept(tmp_path: Path) -> None:
-    """Its weights are those of the model although an earlier one was better; stopped early too."""
+    """The model has its weights although an earlier epoch was better, also when stopped early."""
     history, model = train(tmp_path / "all", epochs=9, learning_rate=0.1, patience=9, keep="last")
     scores = [epoch["val_f1_macro"] for epoch in history.epochs]
     assert 1 + int(np.argmax(scores)) < history.kept_epoch == len(history.epochs) == 9
@@ -144,16 +144,16 @@ def test_the_last_epoch_may_be_kept(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_constant_learning_rate_stays_what_it_is(tmp_path: Path) -> None:
-    """Where nothing improves it is not lowered, nor is it at the end of all epochs."""
+def test_a_constant_learning_rate_does_not_change(tmp_path: Path) -> None:
+    """It is not reduced when nothing improves, nor towards the last epoch."""
     history, _ = train(tmp_path, schedule="constant", epochs=4, learning_rate=1e-12, patience=4)
     rates = [epoch["learning_rate"] for epoch in history.epochs]
     assert rates == pytest.approx([1e-12] * 4, rel=1e-6, abs=0)
 
 
 @pytest.mark.slow
-def test_a_cosine_rises_to_the_learning_rate_and_falls_to_0(tmp_path: Path) -> None:
-    """Of 5 epochs 2 warm up; each logs the rate it ended with, the last one none."""
+def test_a_cosine_schedule_warms_up_and_decays_to_0(tmp_path: Path) -> None:
+    """Two of five epochs are warm-up; each epoch logs the rate at its end, 0 for the last."""
     history, _ = train(tmp_path, schedule="cosine", epochs=5, warmup=0.4, patience=5)
     rates = [epoch["learning_rate"] for epoch in history.epochs]
     cosine = [0.02 * (1 + np.cos(np.pi * share)) / 2 for share in (1 / 3, 2 / 3, 1)]
@@ -163,27 +163,27 @@ def test_a_cosine_rises_to_the_learning_rate_and_falls_to_0(tmp_path: Path) -> N
 
 @pytest.mark.slow
 def test_the_same_seed_trains_the_same_model(tmp_path: Path) -> None:
-    """Two trainings with one config and seed agree in every figure."""
+    """All metrics of two trainings with the same config and seed are equal."""
     first, second = (train(tmp_path / name)[0] for name in ("a", "b"))
     assert first == second
 
 
 @pytest.mark.slow
-def test_a_loss_that_is_no_number_ends_the_training(tmp_path: Path) -> None:
-    """A diverging training says so, with the learning rate, instead of going on."""
+def test_a_loss_that_is_not_finite_ends_the_training(tmp_path: Path) -> None:
+    """The error names the epoch and the learning rate."""
     with pytest.raises(TrainingDivergedError, match=r"epoch 1; lower train\.learning_rate"):
         train(tmp_path, learning_rate=1e38, schedule="cosine")
 
 
-def test_a_step_is_traced_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Variables that the first step made would have Keras trace it again."""
+def test_the_training_step_is_traced_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keras would trace it again if the first step created variables."""
     traced = []
 
     def step(self: keras.Model, data: object) -> object:
         traced.append(self)
-        return taught(self, data)
+        return train_step(self, data)
 
-    taught = keras.Model.train_step
+    train_step = keras.Model.train_step
     monkeypatch.setattr(keras.Model, "train_step", step)
     train(tmp_path, epochs=1)
     assert len(traced) == 1

@@ -1,3 +1,4 @@
+import warnings
 from pathlib import Path
 
 import keras
@@ -15,13 +16,13 @@ VOCABULARY = 60
 
 
 def ids_of(texts: list[list[int]]) -> TokenIds:
-    """Put texts one after the other."""
+    """Return texts as `TokenIds`."""
     values = [token for text in texts for token in text]
     return TokenIds(np.array(values, np.int32), np.cumsum([0, *map(len, texts)]))
 
 
 def made_up(classes: int, count: int = 200) -> tuple[list[list[int]], np.ndarray]:
-    """Make texts with repeated and unknown words, some in favour of their class, one empty.
+    """Return labelled texts with repeated, unknown and class-specific words; one is empty.
 
     The last ten ids of the vocabulary never occur.
     """
@@ -38,13 +39,13 @@ def made_up(classes: int, count: int = 200) -> tuple[list[list[int]], np.ndarray
 
 
 def fit(classes: int) -> keras.Model:
-    """Fit the network on such texts."""
+    """Fit a linear path on these texts."""
     texts, labels = made_up(classes)
     return fit_linear_path(ids_of(texts), labels, vocabulary_size=VOCABULARY, classes=classes)
 
 
 def decide(network: keras.Model, texts: list[list[int]], extra: int = 0) -> np.ndarray:
-    """Give decision values of texts padded to the longest, and by so many more positions."""
+    """Return decision values of texts padded to the longest, plus `extra` positions."""
     padded = ids_of(texts).padded(np.arange(len(texts)))
     return np.asarray(network.predict_on_batch(np.pad(padded, ((0, 0), (0, extra)))))
 
@@ -58,7 +59,7 @@ def count_words(texts: list[list[int]]) -> np.ndarray:
 
 @pytest.mark.parametrize("classes", [2, 4])
 def test_decision_values_are_scikit_learns(classes: int) -> None:
-    """Within 1e-4, on texts it was fitted on and others; of two classes the second is the SVM's."""
+    """They agree within 1e-4 on training texts and others, with two classes and with more."""
     network = fit(classes)
     texts, labels = made_up(classes)
     tfidf = TfidfTransformer().fit(count_words(texts))
@@ -74,7 +75,7 @@ def test_decision_values_are_scikit_learns(classes: int) -> None:
 
 
 def test_decision_values_do_not_depend_on_padding_or_batch() -> None:
-    """A text gets the same values alone, padded and beside longer ones."""
+    """A text gets the same values alone, padded, and in a batch with longer texts."""
     network = fit(4)
     texts = [[12], [5, 9, 5], [11, 1, 40, 41, 42, 43, 44], []]
     together = decide(network, texts, extra=20)
@@ -82,8 +83,8 @@ def test_decision_values_do_not_depend_on_padding_or_batch() -> None:
         np.testing.assert_allclose(decide(network, [text])[0], together[row], atol=1e-5)
 
 
-def test_words_count_as_often_as_they_stand_and_in_any_order() -> None:
-    """Order does not matter, nor all words doubled; one word doubled does."""
+def test_decision_values_depend_on_relative_word_counts() -> None:
+    """Word order and repeating the whole text do not matter; repeating one word does."""
     network = fit(4)
     once, turned, doubled, twice = decide(
         network, [[12, 30, 31], [31, 12, 30], [12, 30, 31] * 2, [12, 12, 30, 31]]
@@ -93,8 +94,8 @@ def test_words_count_as_often_as_they_stand_and_in_any_order() -> None:
     assert np.abs(twice - once).max() > 0.01
 
 
-def test_texts_of_unknown_words_get_the_intercept() -> None:
-    """Unknown words count for nothing: alone all like the empty text, beside others not at all."""
+def test_unknown_words_are_ignored() -> None:
+    """A text without known words gets the intercept, like an empty text."""
     network = fit(4)
     empty, one, many = decide(network, [[], [UNKNOWN_ID], [UNKNOWN_ID] * 30])
     intercept = network.get_layer("wide_intercept").get_weights()[1]
@@ -106,7 +107,7 @@ def test_texts_of_unknown_words_get_the_intercept() -> None:
 
 @pytest.mark.parametrize("classes", [2, 4])
 def test_saving_and_loading_change_nothing(tmp_path: Path, classes: int) -> None:
-    """Read back, the network gives the same values within 1e-6, for any length."""
+    """The loaded network gives the same values within 1e-6, for any length."""
     network = fit(classes)
     network.save(tmp_path / "wide.keras")
     loaded = keras.models.load_model(tmp_path / "wide.keras")
@@ -115,10 +116,19 @@ def test_saving_and_loading_change_nothing(tmp_path: Path, classes: int) -> None
         np.testing.assert_allclose(decide(loaded, texts, extra), decide(network, texts), atol=1e-6)
 
 
-def test_ids_that_are_mapped_from_disk_stay_as_they_are() -> None:
-    """They cannot be written to, and other readers want the words in their order."""
+def test_the_ids_are_not_modified() -> None:
+    """They may be a read-only memory map that other processes read too."""
     texts, labels = made_up(2)
     ids = ids_of(texts)
     ids.values.flags.writeable = False
     fit_linear_path(ids, labels, vocabulary_size=VOCABULARY, classes=2)
     np.testing.assert_array_equal(ids.values, ids_of(texts).values)
+
+
+def test_an_svm_that_does_not_converge_prints_no_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    """scikit-learn's ConvergenceWarning is suppressed."""
+    monkeypatch.setitem(LinearSVC.__init__.__kwdefaults__, "max_iter", 1)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        fit(4)
+    assert [str(warning.message) for warning in caught] == []

@@ -12,8 +12,8 @@ def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def test_a_folder_is_made_once() -> None:
-    """Who comes at the same time waits, who comes later finds it."""
+def test_a_folder_is_filled_once() -> None:
+    """Concurrent callers wait for the first; later callers find the folder."""
     made = []
 
     def make(folder: Path) -> None:
@@ -28,8 +28,8 @@ def test_a_folder_is_made_once() -> None:
     assert len(made) == 1
 
 
-def test_what_was_left_half_made_is_made_anew() -> None:
-    """Making that failed, or was killed, leaves nothing under the name."""
+def test_an_incomplete_folder_is_not_used() -> None:
+    """If filling fails, nothing is kept under the name and the next caller starts over."""
 
     def fail(folder: Path) -> None:
         (folder / "file").write_text("half")
@@ -42,8 +42,8 @@ def test_what_was_left_half_made_is_made_anew() -> None:
     assert [path.name for path in folder.iterdir()] == ["other"]
 
 
-def test_a_digest_tells_parts_apart() -> None:
-    """The same texts in the same parts give the same name, and nothing else does."""
+def test_a_digest_depends_on_items_and_parts() -> None:
+    """Only the same texts in the same parts have the same digest."""
     assert digest_of(["a", "b"], ["c"]) == digest_of(["a", b"b"], ["c"])
     others = [(["a"], ["b", "c"]), (["ab"], ["c"]), (["a", "b", "c"],), (["a", "b"], ["c"], [])]
     assert len({digest_of(["a", "b"], ["c"]), *(digest_of(*parts) for parts in others)}) == 5

@@ -5,8 +5,8 @@ import time
 
 PROGRAM = """
 import time
-from ecomclf.runtime.signals import ignore_interrupts, interrupt_once
-interrupt_once()
+from ecomclf.runtime.signals import ignore_signals, install_signal_handlers
+install_signal_handlers()
 for number in (1, 2):
     try:
         print("ready", flush=True)
@@ -15,15 +15,15 @@ for number in (1, 2):
         print("interrupted", flush=True)
         time.sleep(0.5)
         print("cleaned up", flush=True)
-ignore_interrupts()
+ignore_signals()
 print("ready", flush=True)
 time.sleep(1)
 print("the end", flush=True)
 """
 
 
-def test_each_interrupt_is_one_and_the_next_gets_through() -> None:
-    """The SIGTERM after a Ctrl-C is ignored, a Ctrl-C two seconds later not; at the end all are."""
+def test_signals_close_together_interrupt_once() -> None:
+    """A SIGTERM right after Ctrl-C is ignored, a Ctrl-C two seconds later is not."""
     process = subprocess.Popen([sys.executable, "-c", PROGRAM], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
 

@@ -1,19 +1,19 @@
-"""What processes are given before they start."""
-
 import gc
 import os
 import resource
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-from ecomclf.runtime import tensorflow_setup as startup
-from ecomclf.runtime.tensorflow_setup import count_cores, imports_without_gc, keep_memory
+from ecomclf.runtime.tensorflow_setup import (
+    count_cores,
+    imports_without_gc,
+    worker_environment,
+)
 
-# Frees 8 MiB and asks for them again, as a step of training does; prints the pages it was given.
-AGAIN_AND_AGAIN = """
+# Frees and allocates 8 MiB repeatedly, as training steps do; prints the number of page faults.
+ALLOCATIONS = """
 import resource
 def step():
     for _ in range(4):
@@ -27,38 +27,51 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="for the GNU C library")
-def test_what_is_freed_is_not_fetched_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Processes begun after the call keep their memory; a user's own setting stays."""
+def test_a_worker_keeps_the_memory_that_it_frees(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only processes started with the variables do; this process's environment is unchanged."""
 
-    def pages() -> int:
+    def page_faults(environment: dict[str, str]) -> int:
         done = subprocess.run(
-            [sys.executable, "-c", AGAIN_AND_AGAIN], capture_output=True, text=True, check=True
+            [sys.executable, "-c", ALLOCATIONS],
+            env=os.environ | environment,
+            capture_output=True,
+            text=True,
+            check=True,
         )
         return int(done.stdout)
 
-    monkeypatch.setenv("GLIBC_TUNABLES", "glibc.malloc.mmap_threshold=4194304")
-    keep_memory()
-    assert pages() > 10 * (8 << 20) / resource.getpagesize()
-    monkeypatch.delenv("GLIBC_TUNABLES")
-    keep_memory()
-    assert "GLIBC_TUNABLES" in os.environ
-    assert pages() < 100
+    monkeypatch.delenv("GLIBC_TUNABLES", raising=False)
+    added = worker_environment()
+    assert "GLIBC_TUNABLES" not in os.environ
+    assert page_faults(added) < 100
+    every_page = 10 * (8 << 20) / resource.getpagesize()
+    assert page_faults({"GLIBC_TUNABLES": "glibc.malloc.mmap_threshold=4194304"}) > every_page
 
 
-@pytest.mark.parametrize(("quota", "share"), [("max", None), ("100000", 1), ("50000", 1)])
-def test_a_container_has_the_cores_of_its_quota(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quota: str, share: int | None
-) -> None:
-    """It sees all of the machine's, and may use no more than its share; one at least."""
-    everything = count_cores()
-    monkeypatch.setattr(startup, "_QUOTA", tmp_path / "cpu.max")
-    assert count_cores() == everything
-    (tmp_path / "cpu.max").write_text(f"{quota} 100000\n")
-    assert count_cores() == (share or everything)
+def test_a_variable_that_is_set_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A user's own tunables stay."""
+    monkeypatch.setenv("GLIBC_TUNABLES", "glibc.malloc.arena_max=2")
+    assert worker_environment() == {}
 
 
-def test_no_garbage_is_looked_for_while_importing() -> None:
-    """What is there afterwards is left out for good; who looks for none himself still does not."""
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="needs CPU affinity")
+def test_cores_respect_cpu_affinity() -> None:
+    """A process that is bound to one core counts one."""
+    program = """
+import os
+os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+from ecomclf.runtime.tensorflow_setup import count_cores
+print(count_cores())
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "1\n"
+    assert 1 <= count_cores() <= (os.cpu_count() or 1)
+
+
+def test_the_garbage_collector_is_off_during_imports() -> None:
+    """The survivors are frozen; a collector that was disabled before stays disabled."""
     assert gc.isenabled()
     before = gc.get_stats()[0]["collections"]
     try:

@@ -145,7 +145,7 @@ def test_attempts_count_deaths_and_not_the_users_kills(
 @pytest.mark.parametrize("name", ["a/b", "", "../x", "a'b", ".hidden"])
 def test_a_name_that_is_no_file_name_is_refused(name: str) -> None:
     """Names are letters, digits and a few marks."""
-    with pytest.raises(StudyError, match="must be of letters"):
+    with pytest.raises(StudyError, match="must consist of letters"):
         studies.check_study_name(name)
 
 

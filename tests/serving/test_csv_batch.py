@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from rich.console import Console
 
@@ -17,50 +18,54 @@ from ecomclf.errors import DataError, JobError, RequestError
 from ecomclf.serving.csv_batch import Columns, Summary, check_request, classify_csv
 
 SHORT, LONG = "short, or none", 'a "long" one'
-# What is added to the row of a short text, and to that of a long one.
+# The cells added to the row of a short text, and to that of a long one.
 SHORT_CELLS, LONG_CELLS = [SHORT, "0.6250", "true"], [LONG, "0.8750", "false"]
 ANSWERS = ["label", "confidence", "needs_review"]
 PLAIN = "id,text\n1,mug\n2,a steel mug\n"
-# The packed bytes of rows that differ, whole and with one of them changed.
-PACKED = gzip.compress(("a,text\n" + "".join(f"a,{n * n}\n" for n in range(500))).encode())
-DAMAGED = PACKED[:200] + bytes([PACKED[200] ^ 0xFF]) + PACKED[201:]
+# Gzipped rows, intact and with one byte changed.
+GZIPPED = gzip.compress(("a,text\n" + "".join(f"a,{n * n}\n" for n in range(500))).encode())
+DAMAGED = GZIPPED[:200] + bytes([GZIPPED[200] ^ 0xFF]) + GZIPPED[201:]
 
 
 class ByLength:
-    """Calls texts under 5 letters short, and is not so sure of it."""
+    """Labels texts by their length; those under 5 letters need a review."""
 
-    classes: tuple[str, ...] = (SHORT, LONG)
-    threshold = 0.75
     text_columns: tuple[str, ...] = ()
 
     def __init__(self) -> None:
         self.texts: list[str] = []
         self.chunks: list[int] = []
 
-    def predict_proba(self, texts: Sequence[str], /) -> np.ndarray:
+    def predict(self, texts: Sequence[str], /) -> pd.DataFrame:
         self.texts += texts
         self.chunks.append(len(texts))
-        short = np.array([len(text) < 5 for text in texts])[:, np.newaxis]
-        return np.where(short, [[0.625, 0.375]], [[0.125, 0.875]]).astype(np.float32)
+        short = [len(text) < 5 for text in texts]
+        return pd.DataFrame(
+            {
+                "label": [SHORT if each else LONG for each in short],
+                "confidence": np.array([0.625 if each else 0.875 for each in short], np.float32),
+                "needs_review": short,
+            }
+        )
 
 
 class Forgetful(ByLength):
-    """Keeps no texts."""
+    """Does not keep the texts."""
 
-    def predict_proba(self, texts: Sequence[str], /) -> np.ndarray:
+    def predict(self, texts: Sequence[str], /) -> pd.DataFrame:
         self.texts, self.chunks = [], []
-        return super().predict_proba(texts)
+        return super().predict(texts)
 
 
 class Overtaking(ByLength):
-    """Lets the second of two calls answer first."""
+    """Finishes the second of two calls first."""
 
     def __init__(self) -> None:
         super().__init__()
         self._second_done = threading.Event()
 
-    def predict_proba(self, texts: Sequence[str], /) -> np.ndarray:
-        answers = super().predict_proba(texts)
+    def predict(self, texts: Sequence[str], /) -> pd.DataFrame:
+        answers = super().predict(texts)
         if len(self.chunks) == 1:
             assert self._second_done.wait(timeout=30)
         self._second_done.set()
@@ -74,14 +79,14 @@ class Failing(ByLength):
         super().__init__()
         self._error = error
 
-    def predict_proba(self, texts: Sequence[str], /) -> np.ndarray:
+    def predict(self, texts: Sequence[str], /) -> pd.DataFrame:
         if self.chunks:
             raise self._error
-        return super().predict_proba(texts)
+        return super().predict(texts)
 
 
 class Place:
-    """A folder with an input, and what classifying it gives."""
+    """A folder with an input file and the results of classifying it."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -114,7 +119,7 @@ class Place:
         )
 
     def refusal(self, content: str | bytes, **options: Any) -> str:
-        """Return the one line that refuses a content, checked to leave nothing behind."""
+        """Return the error message for an input, and check that no file is left behind."""
         with pytest.raises(DataError) as caught:
             self.classify(content, **options)
         assert "\n" not in str(caught.value)
@@ -134,12 +139,12 @@ def read_rows(content: bytes) -> list[list[str]]:
 
 @pytest.fixture
 def place(tmp_path: Path) -> Place:
-    """A folder of its own."""
+    """An empty folder."""
     return Place(tmp_path)
 
 
-def test_answers_are_added_to_the_rows(place: Place) -> None:
-    """Rows, columns and values stay as they are; label, confidence and needs_review follow."""
+def test_predictions_are_added_to_the_rows(place: Place) -> None:
+    """Rows and cells are unchanged; label, confidence and needs_review follow."""
     summary = place.classify("id,text,n\n007,mug,NA\n2,a steel mug, 1\n3,,\n")
     assert place.rows() == [
         ["id", "text", "n", *ANSWERS],
@@ -167,12 +172,12 @@ def test_answers_are_added_to_the_rows(place: Place) -> None:
         ("text,a\n\u00fcber \U0001f600,\u2028\n", [["\u00fcber \U0001f600", "\u2028"]]),
     ],
 )
-@pytest.mark.parametrize("packed", [False, True])
-def test_cells_are_kept(place: Place, content: str, rows: list[list[str]], packed: bool) -> None:
-    """Quotes, newlines in cells, a BOM, CRLF and empty lines are read as CSV has them."""
-    if packed:
+@pytest.mark.parametrize("gzipped", [False, True])
+def test_cells_are_kept(place: Place, content: str, rows: list[list[str]], gzipped: bool) -> None:
+    """Quotes, newlines in cells, a BOM, CRLF and blank lines are read as in other CSV readers."""
+    if gzipped:
         place.source = place.folder / "in.csv.gz"
-    place.classify(gzip.compress(content.encode()) if packed else content)
+    place.classify(gzip.compress(content.encode()) if gzipped else content)
     assert [row[:-3] for row in place.rows()[1:]] == rows
     assert {len(row) for row in place.rows()} == {len(rows[0]) + 3}
     assert place.rows()[0][-3:] == ANSWERS
@@ -180,7 +185,7 @@ def test_cells_are_kept(place: Place, content: str, rows: list[list[str]], packe
 
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 def test_lines_end_as_in_the_input(place: Place, end: str) -> None:
-    """Every line of the output ends as the input's first does, the last one too."""
+    """All lines of the output, including the last, end like the first line of the input."""
     place.classify(f"a,text{end}1,x{end}2,y")
     lines = place.target.read_bytes().split(end.encode())
     assert len(lines) == 4
@@ -188,8 +193,8 @@ def test_lines_end_as_in_the_input(place: Place, end: str) -> None:
     assert not any(line.endswith(b"\r") for line in lines)
 
 
-def test_an_output_may_be_packed(place: Place) -> None:
-    """A name that ends in .gz gets the same rows, packed."""
+def test_the_output_may_be_gzipped(place: Place) -> None:
+    """A target whose name ends in .gz holds the same rows, gzipped."""
     place.classify(PLAIN)
     plain = place.target.read_bytes()
     place.target = place.folder / "out.csv.gz"
@@ -198,7 +203,7 @@ def test_an_output_may_be_packed(place: Place) -> None:
 
 
 def test_rows_keep_their_order_over_chunks(place: Place) -> None:
-    """Each chunk but the last has as many rows as asked for."""
+    """Each chunk but the last has `chunk_rows` rows."""
     texts = ["x" * (number * 7 % 25) for number in range(25)]
     place.classify("text,a\n" + "".join(f"{text},\n" for text in texts), chunk_rows=10)
     assert place.classifier.chunks == [10, 10, 5]
@@ -209,8 +214,8 @@ def test_rows_keep_their_order_over_chunks(place: Place) -> None:
     ]
 
 
-def test_equal_texts_of_a_chunk_are_classified_once(place: Place) -> None:
-    """Each of their rows has the answer, in its place."""
+def test_duplicates_within_a_chunk_are_classified_once(place: Place) -> None:
+    """All rows with that text get the prediction."""
     place.classify("n,text\n1,mug\n2,a steel mug\n3, mug\n4,\n5,mug\n6,a steel mug\n")
     assert place.classifier.texts == ["mug", "a steel mug", ""]
     short = [place.rows()[row][2] == SHORT for row in range(1, 7)]
@@ -218,7 +223,7 @@ def test_equal_texts_of_a_chunk_are_classified_once(place: Place) -> None:
 
 
 def test_rows_keep_their_order_over_threads(place: Place) -> None:
-    """A chunk that is done before the one in front of it waits for it."""
+    """A chunk that is finished early is written after the one before it."""
     place.classifier = Overtaking()
     place.classify("text\na\na long one\n", chunk_rows=1, threads=2)
     assert place.rows()[1:] == [["a", *SHORT_CELLS], ["a long one", *LONG_CELLS]]
@@ -235,7 +240,7 @@ def test_rows_keep_their_order_over_threads(place: Place) -> None:
 def test_text_columns_are_joined_in_the_order_given(
     place: Place, columns: tuple[str, ...], texts: list[str]
 ) -> None:
-    """One space stands between two texts, none where one of them is missing."""
+    """Cells are separated by one space; empty ones are skipped."""
     place.classify("title , n,about\nMug ,1, holds tea\nPan,2,\n,3,for eggs\n,4,\n", text=columns)
     assert place.classifier.texts == texts
 
@@ -248,24 +253,22 @@ def test_text_columns_are_joined_in_the_order_given(
         ("x,text,y", "2"),
     ],
 )
-def test_columns_that_are_not_given_are_the_classifiers(
-    place: Place, header: str, text: str
-) -> None:
-    """Without all of the columns it was trained on, `text` is taken."""
+def test_text_columns_default_to_the_classifiers(place: Place, header: str, text: str) -> None:
+    """If the file lacks one of them, the column `text` is used."""
     place.classifier.text_columns = ("title", "about")
     place.classify(f"{header}\n1,2,3\n")
     assert place.classifier.texts == [text]
 
 
-def test_an_only_column_is_the_text(place: Place) -> None:
-    """Whatever its name is, there is nothing to choose, with a header or without."""
+def test_a_single_column_is_the_text(place: Place) -> None:
+    """Its name does not matter, and it needs no header."""
     place.classify("product\nmug\n")
     place.classify("mug\npan\n", header=False)
     assert place.classifier.texts == ["mug", "mug", "pan"]
 
 
-def test_without_a_header_columns_go_by_position(place: Place) -> None:
-    """The first row is classified too, no names are written, and the classifier's mean nothing."""
+def test_without_a_header_columns_are_given_by_position(place: Place) -> None:
+    """The first row is classified, no header is written, the classifier's columns are ignored."""
     place.classifier.text_columns = ("1",)
     assert "--text-column" in place.refusal(PLAIN, header=False)
     place.classify("1,mug\n2,a steel mug\n", header=False, text=("1",))
@@ -285,26 +288,26 @@ def test_without_a_header_columns_go_by_position(place: Place) -> None:
         ("text,my_label\nx,y\n", {"prefix": "my_"}, ("'my_label'", "--prefix")),
     ],
 )
-def test_columns_that_cannot_be_are_refused(
+def test_unusable_columns_are_refused(
     place: Place, content: str, columns: dict[str, Any], said: tuple[str, ...]
 ) -> None:
-    """The message names the column, those that are there and the remedy."""
+    """The message names the requested column, the existing ones and the remedy."""
     message = place.refusal(content, **columns)
     assert all(words in message for words in said)
 
 
 @pytest.mark.parametrize("separator", [";", "\t", "|"])
-def test_a_file_with_other_separators_is_not_one_column(place: Place, separator: str) -> None:
-    """Whole lines are no texts, unless the column is asked for by its name."""
+def test_other_separators_are_refused(place: Place, separator: str) -> None:
+    """Whole lines are not taken for texts, unless that column is named explicitly."""
     header = f"id{separator}title"
     content = f"{header}\n1{separator}mug\n"
-    assert "cells must be parted by commas" in place.refusal(content)
+    assert "cells must be separated by commas" in place.refusal(content)
     place.classify(content, text=(header,))
     assert place.classifier.texts == [f"1{separator}mug"]
 
 
-def test_a_prefix_makes_room_for_the_answers(place: Place) -> None:
-    """With a prefix, a file that has a label already keeps it."""
+def test_a_prefix_renames_the_added_columns(place: Place) -> None:
+    """An existing column `label` is kept."""
     place.classify("text,label\nmug,cups\n", prefix="my, ")
     assert place.rows() == [
         ["text", "label", "my, label", "my, confidence", "my, needs_review"],
@@ -312,30 +315,30 @@ def test_a_prefix_makes_room_for_the_answers(place: Place) -> None:
     ]
 
 
-BROKEN = [
+MALFORMED = [
     (b"3\n", "1 cells, but 2"),
     (b"3,x,y\n", "3 cells, but 2"),
     (b'3,"x\ny",z\n', "3 cells, but 2"),
     (b"3,caf\xe9\n", "0xe9"),
     (b'3,"x\ncaf\xe9"\n', "0xe9 in line 6"),
-    (b"3,\0\n", "zero byte"),
+    (b"3,\0\n", "NUL byte"),
     (b'3,"x"y\n', "closing quote"),
-    (b"3,x\ry\n", "a carriage return stands within a cell"),
+    (b"3,x\ry\n", "a carriage return in an unquoted cell"),
 ]
 
 
-@pytest.mark.parametrize(("row", "said"), BROKEN)
-def test_a_broken_row_stops_the_job(place: Place, row: bytes, said: str) -> None:
-    """The message names the line in which the row begins, what is wrong, and the remedy."""
+@pytest.mark.parametrize(("row", "said"), MALFORMED)
+def test_a_malformed_row_is_an_error(place: Place, row: bytes, said: str) -> None:
+    """The message names the first line of the row, the fault and the remedy."""
     message = place.refusal(b'id,text\n1,"x\ny"\n2,z\n' + row + b"4,x\n")
     assert "in.csv, line 5: " in message
     assert said in message
     assert "--rejects" in message
 
 
-@pytest.mark.parametrize(("row", "said"), BROKEN)
-def test_a_broken_row_is_set_aside(place: Place, row: bytes, said: str) -> None:
-    """With a file of rejects its bytes go there unchanged, and the job goes on."""
+@pytest.mark.parametrize(("row", "said"), MALFORMED)
+def test_a_malformed_row_is_rejected(place: Place, row: bytes, said: str) -> None:
+    """With a file of rejects its bytes are written there, and the other rows are classified."""
     good = b'id,text\r\n1,"x\ny"\r\n2,z\r\n'
     summary = place.classify(good + row + b"4,x\r\n", rejects=True)
     assert [row[0] for row in place.rows()[1:]] == ["1", "2", "4"]
@@ -343,26 +346,26 @@ def test_a_broken_row_is_set_aside(place: Place, row: bytes, said: str) -> None:
     assert (summary.rows, summary.rejected) == (3, 1)
 
 
-def test_a_quote_that_is_never_closed_stops_the_job(place: Place) -> None:
-    """The line of the quote is named, not the end of the file."""
+def test_an_unclosed_quote_is_an_error(place: Place) -> None:
+    """The message names the line of the quote, not the end of the file."""
     message = place.refusal('id,text\n1,x\n2,"y\n' + "3,z\n" * 5)
     assert "line 3: a quote is opened and never closed" in message
 
 
-def test_what_a_never_closed_quote_takes_is_set_aside(place: Place) -> None:
-    """The rows before it are classified; nothing after it is guessed at."""
+def test_rows_after_an_unclosed_quote_are_rejected(place: Place) -> None:
+    """The rows before it are classified; all lines after it count as one malformed row."""
     rest = b'2,"y\n' + b"3,z\n" * 5
     summary = place.classify(b"id,text\n1,x\n" + rest, rejects=True)
     assert place.rows()[1:] == [["1", "x", *SHORT_CELLS]]
     assert place.rejects.read_bytes() == rest
     assert summary.rejected == 1
-    assert "1 (6 lines)" in place.printed.getvalue()
+    assert "rejects.csv: 1 (lines: 6)" in place.printed.getvalue()
 
 
-def test_a_never_closed_quote_does_not_take_all_memory(
+def test_an_unclosed_quote_does_not_use_up_memory(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A row larger than the bound is broken, and reading goes on below it."""
+    """A row above the size limit is malformed, and reading continues after it."""
     monkeypatch.setattr("ecomclf.data.csv_rows._LARGEST_ROW", 1000)
     content = 'id,text\n1,"y\n' + "2,z\n" * 1000
     assert "line 2: a quote is opened and never closed" in place.refusal(content)
@@ -371,21 +374,21 @@ def test_a_never_closed_quote_does_not_take_all_memory(
     assert summary.rows == len(place.rows()) - 1 > 700
 
 
-def test_a_line_without_end_is_refused(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its parts are not taken for rows, even with a file of rejects."""
+def test_an_overlong_line_is_refused(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its parts are not read as rows, even with a file of rejects."""
     monkeypatch.setattr("ecomclf.data.csv_rows._LARGEST_ROW", 1000)
     assert "line 2 is longer than 1,000" in place.refusal("text\n" + "x" * 2500, rejects=True)
 
 
-def test_all_rows_may_be_broken(place: Place) -> None:
-    """They are all in the file of rejects, and the output has its header."""
+def test_all_rows_may_be_malformed(place: Place) -> None:
+    """They are all in the file of rejects, and the output has only a header."""
     summary = place.classify("id,text\n1\n2\n", rejects=True)
     assert (summary.rows, summary.rejected) == (0, 2)
     assert place.rows() == [["id", "text", *ANSWERS]]
 
 
-def test_without_broken_rows_the_rejects_are_empty(place: Place) -> None:
-    """The file says that there were none, in place of what an earlier job left there."""
+def test_without_malformed_rows_the_file_of_rejects_is_empty(place: Place) -> None:
+    """The empty file replaces that of an earlier job."""
     place.rejects.write_text("old")
     place.classify(PLAIN, rejects=True)
     assert place.rejects.read_bytes() == b""
@@ -406,24 +409,24 @@ def test_without_broken_rows_the_rejects_are_empty(place: Place) -> None:
     ],
 )
 @pytest.mark.parametrize("rejects", [False, True])
-def test_what_is_no_csv_with_rows_is_refused(
+def test_files_without_csv_rows_are_refused(
     place: Place, content: bytes, said: str, rejects: bool
 ) -> None:
-    """One line says so, and there is no output."""
+    """The message is one line, and no output is written."""
     assert said in place.refusal(content, rejects=rejects)
 
 
 @pytest.mark.parametrize(
-    "content", [PLAIN.encode(), PACKED[:-20], DAMAGED], ids=["plain", "cut", "damaged"]
+    "content", [PLAIN.encode(), GZIPPED[:-20], DAMAGED], ids=["plain", "cut", "damaged"]
 )
-def test_a_packed_file_must_be_whole(place: Place, content: bytes) -> None:
-    """A name that ends in .gz on something else, or a part of it, is refused."""
+def test_a_gzip_file_must_be_complete(place: Place, content: bytes) -> None:
+    """A file named .gz that is not gzipped, truncated or damaged is refused."""
     place.source = place.folder / "in.csv.gz"
     assert "not a whole gzip file" in place.refusal(content, rejects=True)
 
 
-def test_long_texts_are_texts(place: Place) -> None:
-    """A cell of some megabytes is classified; csv's own limit stays as it was for others."""
+def test_long_texts_are_classified(place: Place) -> None:
+    """A cell may have megabytes; the csv module's global limit is restored afterwards."""
     long = "steel mug, " * 250_000
     before = csv.field_size_limit(1000)
     try:
@@ -436,15 +439,15 @@ def test_long_texts_are_texts(place: Place) -> None:
 
 
 def test_chunks_of_long_texts_have_fewer_rows(place: Place) -> None:
-    """What is held at a time is bounded in bytes too."""
+    """Chunks are limited in bytes too."""
     place.classify("text\n" + "".join("x" * (2**20 + row) + "\n" for row in range(20)))
     assert max(place.classifier.chunks) < 20
     assert sum(place.classifier.chunks) == 20
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), RuntimeError("a bug")])
-def test_nothing_half_written_is_left(place: Place, error: BaseException) -> None:
-    """A job that ends early leaves the output of an earlier one, and no file of its own."""
+def test_no_partial_output_is_left(place: Place, error: BaseException) -> None:
+    """After an error the output of an earlier job is unchanged, and there are no other files."""
     place.classify(PLAIN)
     before = place.target.read_bytes()
     place.classifier = Failing(error)
@@ -456,13 +459,13 @@ def test_nothing_half_written_is_left(place: Place, error: BaseException) -> Non
 
 
 def test_the_output_appears_when_it_is_complete(place: Place) -> None:
-    """While rows are classified, neither the output nor the rejects have their names."""
+    """While rows are classified, neither the output nor the file of rejects exists."""
     seen: list[bool] = []
 
     class Looking(ByLength):
-        def predict_proba(self, texts: Sequence[str], /) -> np.ndarray:
+        def predict(self, texts: Sequence[str], /) -> pd.DataFrame:
             seen.append(place.target.exists() or place.rejects.exists())
-            return super().predict_proba(texts)
+            return super().predict(texts)
 
     place.classifier = Looking()
     place.classify(PLAIN, rejects=True, chunk_rows=1)
@@ -471,8 +474,8 @@ def test_the_output_appears_when_it_is_complete(place: Place) -> None:
     assert place.rejects.exists()
 
 
-def test_a_full_disk_is_an_error_of_the_job(place: Place) -> None:
-    """What the system says stands in one line, and nothing is left."""
+def test_a_full_disk_is_a_job_error(place: Place) -> None:
+    """The message quotes the system's, and no file is left."""
     content = "text\n" + "x\n" * 10_000
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (len(content), before[1]))
@@ -484,8 +487,8 @@ def test_a_full_disk_is_an_error_of_the_job(place: Place) -> None:
     assert list(place.folder.iterdir()) == [place.source]
 
 
-def test_an_output_behind_a_link_is_written_there(place: Place) -> None:
-    """A link stays a link; the file that it leads to is replaced."""
+def test_a_symbolic_link_as_output_is_followed(place: Place) -> None:
+    """The link is kept, and the file that it points to is replaced."""
     (place.folder / "far").mkdir()
     place.target.symlink_to(place.folder / "far" / "out.csv")
     place.classify(PLAIN)
@@ -493,25 +496,27 @@ def test_an_output_behind_a_link_is_written_there(place: Place) -> None:
     assert len(read_rows((place.folder / "far" / "out.csv").read_bytes())) == 3
 
 
-def test_one_line_says_what_was_done(place: Place) -> None:
-    """Where there is no terminal, no bar is drawn."""
+def test_one_line_reports_the_result(place: Place) -> None:
+    """Without a terminal there is no progress bar."""
     place.classify(PLAIN + "3\n", rejects=True)
     (line,) = place.printed.getvalue().splitlines()
-    assert all(words in line for words in ("out.csv: 2 rows", "to review: 1", "1 (1 lines)"))
+    assert all(
+        words in line for words in ("out.csv: 2 rows", "to review: 1", "rejects.csv: 1 (lines: 1)")
+    )
 
 
-def test_a_terminal_shows_a_bar(place: Place) -> None:
-    """The rows a second and the time left are shown; brackets in a name are no markup."""
+def test_a_terminal_shows_a_progress_bar(place: Place) -> None:
+    """It shows rows per second and the time left; brackets in a file name are not markup."""
     place.console = Console(file=place.printed, force_terminal=True, width=200)
     place.target = place.folder / "[red]out.csv"
     place.classify(PLAIN, chunk_rows=1)
     assert "100%" in place.printed.getvalue()
-    assert "a second), left" in place.printed.getvalue()
+    assert "rows/s), left" in place.printed.getvalue()
     assert "[red]out.csv: 2 rows" in place.printed.getvalue()
 
 
 def test_memory_does_not_grow_with_the_rows(tmp_path: Path) -> None:
-    """Ten times the rows take at most a fifth more memory."""
+    """Five times the rows need at most a fifth more memory."""
 
     def measure(rows: int) -> int:
         source = tmp_path / "in.csv"
@@ -534,69 +539,69 @@ def test_memory_does_not_grow_with_the_rows(tmp_path: Path) -> None:
 
 
 class TestRequest:
-    """What is refused before anything is read."""
+    """Paths that are refused before anything is read."""
 
     @pytest.fixture(autouse=True)
     def in_folder(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Work in a folder with an input."""
+        """Change to a folder with an input file."""
         monkeypatch.chdir(tmp_path)
         Path("in.csv").write_text(PLAIN)
 
     @pytest.mark.parametrize("target", ["out.csv", "./out.csv.gz"])
-    def test_a_request_that_can_be_done(self, target: str) -> None:
-        """It is let through, and no file is made."""
+    def test_a_valid_request_is_accepted(self, target: str) -> None:
+        """No file is created."""
         check_request(Path("in.csv"), Path(target), Path("rejects.csv"), force=False)
         assert os.listdir() == ["in.csv"]
 
     @pytest.mark.parametrize(
         ("source", "said"), [("no.csv", "no file at no.csv"), (".", "is a folder")]
     )
-    def test_an_input_that_is_no_file(self, source: str, said: str) -> None:
-        """A missing file is told apart from a folder."""
+    def test_the_input_must_be_a_file(self, source: str, said: str) -> None:
+        """The messages for a missing file and for a folder differ."""
         with pytest.raises(DataError, match=said):
             check_request(Path(source), Path("out.csv"), None, force=True)
 
     @pytest.mark.parametrize("name", ["in.csv", "../{folder}/in.csv", "soft.csv", "hard.csv"])
     @pytest.mark.parametrize("role", ["output", "file of rejects"])
-    def test_a_file_is_not_written_over_itself(self, name: str, role: str) -> None:
-        """By another spelling or a link it is still the input, whatever is forced."""
+    def test_the_input_is_not_overwritten(self, name: str, role: str) -> None:
+        """Another spelling of the path and links are noticed, also with `force`."""
         Path("soft.csv").symlink_to("in.csv")
         Path("hard.csv").hardlink_to("in.csv")
         path = Path(name.format(folder=Path.cwd().name))
         files = (path, None) if role == "output" else (Path("out.csv"), path)
-        with pytest.raises(RequestError, match=f"the {role} .* is the input itself"):
+        with pytest.raises(RequestError, match=f"the {role} .* is also the input"):
             check_request(Path("in.csv"), *files, force=True)
 
-    def test_output_and_rejects_differ(self) -> None:
-        """Both cannot have one name, before either exists."""
-        with pytest.raises(RequestError, match="is the output itself"):
+    def test_output_and_rejects_must_differ(self) -> None:
+        """Two spellings of one path are noticed even if the file does not exist."""
+        with pytest.raises(RequestError, match="is also the output"):
             check_request(Path("in.csv"), Path("out.csv"), Path("./out.csv"), force=True)
 
     @pytest.mark.parametrize("files", [("there.csv", None), ("out.csv", "there.csv")])
-    def test_a_file_that_is_there_is_kept(self, files: tuple[str, str | None]) -> None:
-        """Only --force lets it be replaced."""
+    def test_an_existing_file_is_kept(self, files: tuple[str, str | None]) -> None:
+        """It is replaced only with `force`."""
         Path("there.csv").write_text("kept")
         target, rejects = Path(files[0]), Path(files[1]) if files[1] else None
-        with pytest.raises(RequestError, match=r"there\.csv is there already; pass --force"):
+        with pytest.raises(RequestError, match=r"there\.csv already exists; pass --force"):
             check_request(Path("in.csv"), target, rejects, force=False)
         check_request(Path("in.csv"), target, rejects, force=True)
 
     @pytest.mark.parametrize(
         ("target", "said"),
         [
-            ("no/out.csv", "no folder .*no; make it first"),
-            ("in.csv/out.csv", "no folder .*in.csv; make it first"),
+            ("no/out.csv", "no folder .*no; create it first"),
+            ("in.csv/out.csv", "no folder .*in.csv; create it first"),
             (".", "is a folder or a device"),
             (os.devnull, "is a folder or a device"),
         ],
     )
-    def test_an_output_that_cannot_be_written(self, target: str, said: str) -> None:
-        """The message says what is in the way."""
+    def test_an_unusable_output_path_is_refused(self, target: str, said: str) -> None:
+        """The message says why."""
         with pytest.raises(RequestError, match=said):
             check_request(Path("in.csv"), Path(target), None, force=True)
 
-    def test_a_folder_that_is_not_writable(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """It is found before a model is loaded."""
+    def test_the_output_folder_must_be_writable(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """That is checked before a model is loaded."""
         monkeypatch.setattr("os.access", lambda path, mode: False)
-        with pytest.raises(RequestError, match="is not writable"):
+        with pytest.raises(RequestError, match="you may not write to"):
             check_request(Path("in.csv"), Path("out.csv"), None, force=False)

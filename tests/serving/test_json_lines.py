@@ -22,8 +22,8 @@ def pipe() -> Iterator[tuple[int, int]]:
     os.close(read)
 
 
-def test_lines_are_given_as_they_come(pipe: tuple[int, int]) -> None:
-    """None waits for the next; a line may come in pieces, end with CR, or hold bytes of no text."""
+def test_lines_are_yielded_as_soon_as_they_are_complete(pipe: tuple[int, int]) -> None:
+    """A line may arrive in parts, end with CRLF, or hold bytes that are not UTF-8."""
     read, write = pipe
     lines = lines_as_they_come(read)
     os.write(write, b"one\ntwo\r\nthr")
@@ -36,14 +36,14 @@ def test_lines_are_given_as_they_come(pipe: tuple[int, int]) -> None:
 
 
 @pytest.mark.slow
-def test_predict_gives_a_line_of_json_a_text(shop: Classifier) -> None:
-    """Label, confidence and probabilities, the empty text's too; stderr says which version."""
+def test_predict_prints_a_line_of_json_per_text(shop: Classifier) -> None:
+    """Empty texts get a prediction too; stderr names the version that was used."""
     texts = ["Case for phone", "", "caf\u00e9"]
     done = subprocess.run([*PREDICT, *texts], capture_output=True, text=True, check=True)
     assert "version 1" in done.stderr
     answers = [json.loads(line) for line in done.stdout.splitlines()]
     for answer, row in zip(answers, shop.predict_proba(texts), strict=True):
-        assert answer["label"] == shop.classes[row.argmax()]
+        assert answer["label"] == shop.classes_[row.argmax()]
         assert answer["confidence"] == pytest.approx(row.max(), abs=1e-5)
         assert list(answer["probabilities"].values()) == pytest.approx(row.tolist(), abs=1e-5)
         assert answer["needs_review"] == (row.max() < shop.threshold)
@@ -51,7 +51,7 @@ def test_predict_gives_a_line_of_json_a_text(shop: Classifier) -> None:
 
 @pytest.mark.slow
 def test_predict_answers_each_line_of_a_pipe_at_once(shop: Classifier) -> None:
-    """Who writes a line and waits for its answer gets it before the next."""
+    """A program that writes one line gets its prediction before it writes the next."""
     with subprocess.Popen(
         PREDICT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as process:

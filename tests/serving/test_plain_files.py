@@ -7,10 +7,11 @@ from typing import Any
 
 import keras
 import numpy as np
+import pandas as pd
 import pytest
 import yaml
 
-from ecomclf.config.loading import Config
+from ecomclf.config.loading import Config, load_config
 from ecomclf.config.schema import ModelConfig, TextConfig
 from ecomclf.errors import RequestError
 from ecomclf.models.classifier import Classifier
@@ -21,16 +22,17 @@ from ecomclf.text.vectorizer import Vectorizer
 
 pytestmark = [
     pytest.mark.slow,
-    # Keras only warns of weights that it could not place; the comparison finds them.
+    # Keras only warns about weights that it could not load; comparing probabilities finds them.
     pytest.mark.filterwarnings("ignore:Skipping nested container"),
 ]
 
-# Without lowercase, so that a tokenizer that lowers by itself would show.
+# Without lowercase, to notice a tokenizer that lowercases by itself.
 STEPS = ("punctuation",)
 WORDS = ["Case", "case", "for", "phone", "with", "a", "naïve", "café"]
 CLASSES = ["Büro", "Garten", "Küche"]
 MAX_LENGTH = 12
 TEXTS = ["Case for phone!", "", "phone with a [UNK] case", "Naïve café", "none of it", "case " * 30]
+PUBLISHED = sorted(Path(__file__).parents[2].joinpath("configs", "published").glob("*.yaml"))
 ARCHITECTURES = {
     "both_directions": {"layers": 2, "pooling": "mean_max", "dense_units": 5},
     "one_direction": {"encoder": "gru", "bidirectional": False, "pooling": "last"},
@@ -39,26 +41,28 @@ ARCHITECTURES = {
     "transformer": {"encoder": "transformer", "units": 8, "heads": 2, "layers": 2},
 }
 BLEND = Blend(members=2, wide_share=0.25, wide_temperature=0.5, temperature=1.5)
-H5_READS_NONE = "model.h5: not here: Keras would not read this network back"
+ALONE = Blend(members=1, wide_share=0.0, wide_temperature=1.0, temperature=1.7)
+# Options of a network that `model.h5` can hold.
+STACKED = {"padding": "end", "filters": None, "pooling": "last"}
 
 
 def config_of(**options: Any) -> Config:
-    """Give a config with a small network."""
+    """Return a config with a small network."""
     model = ModelConfig(**{"embedding_dim": 8, "units": 6, **options})
     return Config(name="x", text=TextConfig(steps=STEPS), model=model)
 
 
-def ensemble_of(**options: Any) -> str:
-    """Describe two small networks of a kind, blended with the wide path."""
+def ensemble_of(*, alone: bool = False, **options: Any) -> str:
+    """Describe two small networks blended with the linear path, or one network alone."""
     model = config_of(**options).model
-    return describe({3: model, 5: model}, BLEND)
+    return describe({3: model}, ALONE) if alone else describe({3: model, 5: model}, BLEND)
 
 
-def classify_with(network: keras.Model | None = None, **options: Any) -> Classifier:
+def make_classifier(ensemble: str = "") -> Classifier:
     """Build a classifier that knows a few words, with weights large enough for mistakes to show."""
     vectorizer = Vectorizer.fit([" ".join(WORDS)], max_tokens=40, max_length=MAX_LENGTH)
-    network = network or rebuild(
-        ensemble_of(**options),
+    network = rebuild(
+        ensemble or ensemble_of(),
         vocabulary_size=vectorizer.vocabulary_size,
         classes=len(CLASSES),
         max_length=MAX_LENGTH,
@@ -69,17 +73,8 @@ def classify_with(network: keras.Model | None = None, **options: Any) -> Classif
     return Classifier(Cleaner(STEPS), vectorizer, network, CLASSES)
 
 
-def plain_network() -> keras.Model:
-    """Build a network of layers only, which Keras reads back from HDF5."""
-    layers = keras.layers
-    stack = [layers.Embedding(40, 4), layers.GlobalAveragePooling1D()]
-    return keras.Sequential(
-        [keras.Input((None,), dtype="int32"), *stack, layers.Dense(len(CLASSES), "softmax")]
-    )
-
-
 def export_to(folder: Path, classifier: Classifier, **options: Any) -> list[Path]:
-    """Export with what does not matter to a test filled in."""
+    """Export, with defaults for the arguments that do not matter to a test."""
     given = {
         "config_yaml": config_of().to_yaml(),
         "ensemble_json": ensemble_of(),
@@ -94,7 +89,7 @@ def read_json(path: Path) -> Any:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-def ids_by_hand(folder: Path, texts: list[str]) -> np.ndarray:
+def ids_by_hand(folder: Path, texts: list[str], padding: str = "post") -> np.ndarray:
     """Turn raw texts into ids as a reader of README.txt would, with Keras' own tokenizer."""
     import tensorflow as tf
 
@@ -102,7 +97,7 @@ def ids_by_hand(folder: Path, texts: list[str]) -> np.ndarray:
     tokenizer = tf.keras.preprocessing.text.tokenizer_from_json(text)
     steps = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))["text"]["steps"]
     ids = tokenizer.texts_to_sequences(Cleaner(steps).clean(texts))
-    return keras.utils.pad_sequences(ids, MAX_LENGTH, padding="post", truncating="post")
+    return keras.utils.pad_sequences(ids, MAX_LENGTH, padding=padding, truncating="post")
 
 
 @pytest.fixture(scope="module", params=ARCHITECTURES)
@@ -110,19 +105,19 @@ def exported(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, Classifier]:
     """A folder with an export, and its classifier, which was saved and loaded before."""
-    options = ARCHITECTURES[request.param]
+    ensemble = ensemble_of(**ARCHITECTURES[request.param])
     place = tmp_path_factory.mktemp(request.param)
-    classify_with(**options).save(place / "saved")
+    make_classifier(ensemble).save(place / "saved")
     classifier = Classifier.load(place / "saved")
-    export_to(place / "new" / "folder", classifier, ensemble_json=ensemble_of(**options))
+    export_to(place / "new" / "folder", classifier, ensemble_json=ensemble)
     return place / "new" / "folder", classifier
 
 
 @pytest.mark.parametrize("exported", ["both_directions"], indirect=True)
-def test_the_keras_model_loads_where_the_package_is_unknown(
+def test_the_keras_model_loads_without_the_package(
     exported: tuple[Path, Classifier],
 ) -> None:
-    """A fresh interpreter that cannot import this package reads `model.keras` and agrees."""
+    """`model.keras` gives the same probabilities in a process without this package."""
     folder, classifier = exported
     script = """if True:
         import sys
@@ -145,7 +140,10 @@ def test_the_keras_model_loads_where_the_package_is_unknown(
 
 
 def test_weights_fit_the_network_rebuilt_from_the_files(exported: tuple[Path, Classifier]) -> None:
-    """Make-up, sizes from the other files and weights give the network; raw texts agree by hand."""
+    """`rebuild` with the sizes that README.txt names, then `load_weights`, gives the network.
+
+    Raw texts that are cleaned and encoded by hand get the classifier's probabilities.
+    """
     folder, classifier = exported
     classes = read_json(folder / "label_encoder.json")["classes"]
     sizes = {
@@ -164,17 +162,23 @@ def test_weights_fit_the_network_rebuilt_from_the_files(exported: tuple[Path, Cl
 
 
 def test_readme_says_why_there_is_no_h5(exported: tuple[Path, Classifier]) -> None:
-    """Where Keras would not read the network back, there is no `model.h5` and README.txt says so.
-
-    Should a newer Keras read it, this test fails and the file is there.
-    """
+    """An average of networks has no `model.h5`, and README.txt names that reason."""
     folder, _ = exported
     assert not (folder / "model.h5").exists()
-    assert H5_READS_NONE in (folder / "README.txt").read_text(encoding="utf-8")
+    reason = "model.h5: not written: the model averages 2 networks"
+    assert reason in (folder / "README.txt").read_text(encoding="utf-8")
+
+
+def test_the_folder_loads_as_a_classifier(exported: tuple[Path, Classifier]) -> None:
+    """`Classifier.load` reads the folder; labels, confidences and threshold are the same."""
+    folder, classifier = exported
+    loaded = Classifier.load(folder)
+    pd.testing.assert_frame_equal(loaded.predict(TEXTS), classifier.predict(TEXTS), atol=1e-5)
+    assert loaded.threshold == classifier.threshold
 
 
 def test_sample_predictions_are_the_classifiers(exported: tuple[Path, Classifier]) -> None:
-    """Each text comes with the label, confidence and probabilities that the classifier gives."""
+    """Each text is listed with the classifier's label, confidence and probabilities."""
     folder, classifier = exported
     samples = read_json(folder / "sample_predictions.json")
     expected = classifier.predict_proba(TEXTS)
@@ -186,33 +190,57 @@ def test_sample_predictions_are_the_classifiers(exported: tuple[Path, Classifier
         assert sample["confidence"] == max(sample["probabilities"].values())
 
 
-def test_h5_is_kept_when_it_gives_the_network_back(tmp_path: Path) -> None:
-    """A network of layers only has a `model.h5`, which answers as the network does."""
-    classifier = classify_with(plain_network())
-    written = export_to(tmp_path, classifier)
-    assert tmp_path / "model.h5" in written
-    assert H5_READS_NONE not in (tmp_path / "README.txt").read_text(encoding="utf-8")
-    ids = ids_by_hand(tmp_path, TEXTS)
-    loaded = keras.models.load_model(tmp_path / "model.h5", compile=False)
-    expected = classifier.network.predict_on_batch(ids)
-    np.testing.assert_allclose(loaded.predict_on_batch(ids), expected, atol=1e-5)
+@pytest.mark.parametrize("path", PUBLISHED, ids=lambda path: path.stem)
+def test_published_configs_have_an_h5(tmp_path: Path, path: Path) -> None:
+    """`model.h5` gives the classifier's probabilities for ids padded as README.txt says."""
+    config = load_config(path)
+    sizes = {"embedding_dim": 8, "units": 6, "dense_units": config.model.dense_units and 5}
+    model = config.model.model_copy(update=sizes)
+    ensemble = describe({0: model}, ALONE)
+    make_classifier(ensemble).save(tmp_path / "saved")
+    classifier = Classifier.load(tmp_path / "saved")
+    written = export_to(tmp_path / "out", classifier, ensemble_json=ensemble)
+    assert tmp_path / "out" / "model.h5" in written
+    padding = {"start": "pre", "end": "post"}[model.padding]
+    (line,) = [
+        line
+        for line in (tmp_path / "out" / "README.txt").read_text(encoding="utf-8").splitlines()
+        if line.startswith("model.h5: ")
+    ]
+    assert f'maxlen={MAX_LENGTH}, padding="{padding}", truncating="post"' in line
+    loaded = keras.models.load_model(tmp_path / "out" / "model.h5", compile=False)
+    answers = loaded.predict_on_batch(ids_by_hand(tmp_path / "out", TEXTS, padding))
+    expected = classifier.predict_proba(TEXTS)
+    np.testing.assert_allclose(answers, expected, atol=1e-5)
+    assert np.ptp(expected, axis=0).max() > 0.001
+
+
+def test_the_h5_is_left_out_unless_it_gives_the_same_probabilities(tmp_path: Path) -> None:
+    """With a description of another network, README.txt says that the check failed."""
+    classifier = make_classifier(ensemble_of(alone=True, **STACKED))
+    described = ensemble_of(alone=True, **{**STACKED, "padding": "start"})
+    written = export_to(tmp_path, classifier, ensemble_json=described)
+    assert tmp_path / "model.h5" not in written
+    reason = "model.h5: not written: it would not give the same probabilities"
+    assert reason in (tmp_path / "README.txt").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("other", [{"pooling": "max"}, {"pooling": "last", "layers": 2}])
-def test_weights_that_the_make_up_does_not_fit_are_left_out(
+def test_weights_are_left_out_unless_they_fit_the_description(
     tmp_path: Path, other: dict[str, Any]
 ) -> None:
-    """The make-up of another network, even of one that takes the weights, leaves none behind."""
-    described = ensemble_of(**other)
-    written = export_to(tmp_path, classify_with(pooling="last"), ensemble_json=described)
+    """The description of another network, even with weights of equal shape, is noticed."""
+    classifier = make_classifier(ensemble_of(pooling="last"))
+    written = export_to(tmp_path, classifier, ensemble_json=ensemble_of(**other))
     assert tmp_path / "model.weights.h5" not in written
     assert not (tmp_path / "model.weights.h5").exists()
-    assert "model.weights.h5: not here" in (tmp_path / "README.txt").read_text(encoding="utf-8")
+    reason = "model.weights.h5: not written: the network rebuilt from ensemble.json would not"
+    assert reason in (tmp_path / "README.txt").read_text(encoding="utf-8")
 
 
-def test_the_tokenizer_knows_the_ids_of_the_network(tmp_path: Path) -> None:
-    """Every word has the vectorizer's id, the unknown one 1, and 0 stays free for padding."""
-    classifier = classify_with()
+def test_the_tokenizer_has_the_ids_of_the_network(tmp_path: Path) -> None:
+    """Every word has the vectorizer's id, the unknown token has 1, and 0 is for padding."""
+    classifier = make_classifier()
     export_to(tmp_path, classifier)
     tokenizer = read_json(tmp_path / "tokenizer.json")
     assert tokenizer["class_name"] == "Tokenizer"
@@ -224,17 +252,17 @@ def test_the_tokenizer_knows_the_ids_of_the_network(tmp_path: Path) -> None:
     assert ids_by_hand(tmp_path, ["phone unheard"])[0, :3].tolist() == [word_index["phone"], 1, 0]
 
 
-def test_report_and_config_are_kept_as_given(tmp_path: Path) -> None:
-    """`report.json` and `config.yaml` hold what was given; the paths returned are the files."""
-    written = export_to(tmp_path, classify_with())
+def test_report_and_config_are_written_unchanged(tmp_path: Path) -> None:
+    """`report.json` and `config.yaml` hold the arguments; all written paths are returned."""
+    written = export_to(tmp_path, make_classifier())
     assert read_json(tmp_path / "report.json") == {"rows": 6}
     assert (tmp_path / "config.yaml").read_text(encoding="utf-8") == config_of().to_yaml()
     assert sorted(written) == sorted(tmp_path.iterdir())
 
 
 def test_at_most_twenty_texts_are_sampled(tmp_path: Path) -> None:
-    """Of many texts the first 20 are predicted; none at all is no error."""
-    classifier = classify_with()
+    """The first 20 texts are predicted; an empty list of texts is no error."""
+    classifier = make_classifier()
     export_to(tmp_path, classifier, texts=[f"case {at}" for at in range(25)])
     samples = read_json(tmp_path / "sample_predictions.json")
     assert [sample["text"] for sample in samples] == [f"case {at}" for at in range(20)]
@@ -243,52 +271,54 @@ def test_at_most_twenty_texts_are_sampled(tmp_path: Path) -> None:
 
 
 def test_an_earlier_export_is_replaced_only_when_forced(tmp_path: Path) -> None:
-    """Without force the file there is named and kept; with it nothing of the old export stays."""
-    export_to(tmp_path, classify_with(plain_network()))
+    """Without `force` the existing files are named and kept; with it they are all replaced."""
+    stacked = ensemble_of(alone=True, **STACKED)
+    export_to(tmp_path, make_classifier(stacked), ensemble_json=stacked)
+    assert (tmp_path / "model.h5").exists()
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(RequestError, match=r"already holds model\.keras, .*; use --force"):
-        export_to(tmp_path, classify_with(), report={"rows": 7})
+        export_to(tmp_path, make_classifier(), report={"rows": 7})
     assert read_json(tmp_path / "report.json") == {"rows": 6}
-    written = export_to(tmp_path, classify_with(), report={"rows": 7}, force=True)
+    written = export_to(tmp_path, make_classifier(), report={"rows": 7}, force=True)
     assert read_json(tmp_path / "report.json") == {"rows": 7}
     assert {path.name for path in tmp_path.iterdir()} == {"notes.txt", *(p.name for p in written)}
     assert not (tmp_path / "model.h5").exists()
 
 
-def test_an_export_that_is_killed_is_not_taken_for_a_whole_one(
+def test_an_interrupted_export_has_no_readme(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """README.txt stands only where all else does, that of an earlier export too."""
-    export_to(tmp_path, classify_with())
+    """README.txt marks a complete export; that of an earlier export is removed first."""
+    export_to(tmp_path, make_classifier())
 
-    def killed(*_: object) -> None:
+    def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(shutil, "move", killed)
+    monkeypatch.setattr(shutil, "move", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        export_to(tmp_path, classify_with(), force=True)
+        export_to(tmp_path, make_classifier(), force=True)
     assert not (tmp_path / "README.txt").exists()
 
 
 def test_a_failed_export_leaves_nothing(tmp_path: Path) -> None:
-    """When a file cannot be written, a new folder is not made and an old export stays as it was."""
-    classifier = classify_with()
+    """If a file cannot be written, no folder is created and an earlier export is unchanged."""
+    classifier = make_classifier()
     with pytest.raises(TypeError, match="not JSON serializable"):
-        export_to(tmp_path / "new", classifier, report={"figure": object()})
+        export_to(tmp_path / "new", classifier, report={"metric": object()})
     assert list(tmp_path.iterdir()) == []
 
     old = tmp_path / "old"
     before = {path: path.read_bytes() for path in export_to(old, classifier)}
     with pytest.raises(TypeError, match="not JSON serializable"):
-        export_to(old, classifier, report={"figure": object()}, force=True)
+        export_to(old, classifier, report={"metric": object()}, force=True)
     assert {path: path.read_bytes() for path in old.iterdir()} == before
     assert list(tmp_path.iterdir()) == [old]
 
 
 @pytest.mark.parametrize("place", ["file", "file/folder"])
-def test_a_file_in_the_way_is_named(tmp_path: Path, place: str) -> None:
-    """A folder that is a file, or lies under one, is a request that is refused."""
+def test_a_target_that_is_a_file_is_refused(tmp_path: Path, place: str) -> None:
+    """The target can neither be a file nor lie below one."""
     (tmp_path / "file").write_text("mine")
     with pytest.raises(RequestError, match=f"cannot export to .*{place}: "):
-        export_to(tmp_path / place, classify_with())
+        export_to(tmp_path / place, make_classifier())
     assert (tmp_path / "file").read_text() == "mine"

@@ -2,19 +2,17 @@ from typing import get_args
 
 import nltk.corpus
 import nltk.data
-import numpy as np
 import pytest
 from nltk.corpus.util import LazyCorpusLoader
 
 from ecomclf.config.schema import CleaningStep
 from ecomclf.errors import RequestError
 from ecomclf.text.cleaning import STEPS, Cleaner
-from ecomclf.text.token_ids import TokenIds
 
 
 @pytest.fixture
 def no_corpora(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let nltk find no corpus, not even one that it has loaded before."""
+    """Hide all NLTK corpora, including any loaded earlier in this process."""
     reader = nltk.corpus.reader.WordNetCorpusReader
     monkeypatch.setattr(nltk.corpus, "wordnet", LazyCorpusLoader("wordnet", reader, None))
     monkeypatch.setattr(nltk.data, "path", [])
@@ -42,8 +40,8 @@ def no_corpora(monkeypatch: pytest.MonkeyPatch) -> None:
         ("snowball", "generously", "generous"),
     ],
 )
-def test_a_step_does_one_thing(no_corpora: None, step: str, text: str, cleaned: str) -> None:
-    """Each step alone, on a text by hand, without any download."""
+def test_each_step_alone(no_corpora: None, step: str, text: str, cleaned: str) -> None:
+    """A single step on a hand-written text, without downloaded corpora."""
     assert Cleaner([step])(text) == cleaned
 
 
@@ -56,47 +54,47 @@ def test_a_step_does_one_thing(no_corpora: None, step: str, text: str, cleaned: 
         (["porter", "stopwords"], "this shoe", "thi shoe"),
     ],
 )
-def test_steps_are_applied_in_the_order_given(steps: list[str], text: str, cleaned: str) -> None:
-    """The same steps in another order are another cleaning."""
+def test_steps_are_applied_in_order(steps: list[str], text: str, cleaned: str) -> None:
+    """The same steps in a different order give a different result."""
     assert Cleaner(steps)(text) == cleaned
 
 
 @pytest.mark.parametrize("steps", [[], ["lowercase"], ["punctuation"], ["stopwords"]])
 @pytest.mark.parametrize("text", ["  red\t shoe\n\n", "red\u00a0shoe", "red \r\n shoe"])
-def test_words_are_joined_by_single_spaces(steps: list[str], text: str) -> None:
-    """Whatever the steps, no other white space is left."""
+def test_whitespace_is_collapsed(steps: list[str], text: str) -> None:
+    """Whatever the steps, words end up separated by single spaces."""
     assert Cleaner(steps)(text) == "red shoe"
 
 
 @pytest.mark.parametrize(
     ("steps", "text"), [([], ""), ([], " \n"), (["punctuation"], "!?"), (["digits"], "12 3")]
 )
-def test_a_text_may_be_left_without_words(steps: list[str], text: str) -> None:
-    """A text of which nothing is left is the empty text, not an error."""
+def test_a_text_may_become_empty(steps: list[str], text: str) -> None:
+    """A text with no words left is returned as the empty string; it is not an error."""
     assert Cleaner(steps)(text) == ""
 
 
-def test_texts_keep_their_number_and_order() -> None:
-    """Cleaning many gives one text for each, empty ones included."""
+def test_clean_returns_one_text_per_input_in_order() -> None:
+    """Empty and repeated texts are kept."""
     cleaner = Cleaner(["lowercase", "punctuation"])
     assert cleaner.clean(["B!", "...", "A", "B!"]) == ["b", "", "a", "b"]
 
 
-def test_cleaning_a_cleaned_text_changes_nothing() -> None:
-    """The default steps may meet a text twice, in training and in serving."""
+def test_cleaning_is_idempotent() -> None:
+    """A text may be cleaned twice, by the caller and again when it is served."""
     cleaner = Cleaner(["lowercase", "links", "digits", "punctuation", "stopwords"])
     once = cleaner("The RED-shoe, 2 for 1: http://a.b/c")
     assert once == "red shoe"
     assert cleaner(once) == once
 
 
-def test_the_config_allows_the_steps_that_there_are() -> None:
-    """Each step that a config may name is there, and none that it may not."""
+def test_the_config_accepts_exactly_the_implemented_steps() -> None:
+    """`CleaningStep` of the config schema and `STEPS` list the same names."""
     assert set(STEPS) == set(get_args(CleaningStep))
 
 
-def test_lemmas_without_their_corpus_are_refused(no_corpora: None) -> None:
-    """The message is one line with the command that downloads the corpus."""
+def test_lemmas_require_the_wordnet_corpus(no_corpora: None) -> None:
+    """The error is one line with the command that downloads the corpus."""
     with pytest.raises(RequestError) as caught:
         Cleaner(["lowercase", "lemmas"])
     message = str(caught.value)
@@ -105,39 +103,13 @@ def test_lemmas_without_their_corpus_are_refused(no_corpora: None) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "   ", " \t\n"])
-def test_a_missing_text_is_taken_for_a_word(text: str) -> None:
-    """The word goes through the steps as any other; without one nothing is put there."""
+def test_missing_texts_are_filled(text: str) -> None:
+    """The fill value is cleaned like any text; without one, missing texts stay empty."""
     assert Cleaner(["lowercase", "porter"], fill_missing="Not Given")(text) == "not given"
     assert Cleaner(["lowercase"])(text) == ""
 
 
-def test_only_a_missing_text_is_taken_for_a_word() -> None:
-    """A text of which the steps leave nothing was there; so was the word itself."""
+def test_only_missing_texts_are_filled() -> None:
+    """A text that becomes empty through cleaning was not missing and is not filled."""
     cleaner = Cleaner(["lowercase", "punctuation"], fill_missing="none")
     assert cleaner.clean(["Shoe!", "...", "none", ""]) == ["shoe", "", "none", "none"]
-
-
-def ids_of(*texts: list[int]) -> TokenIds:
-    """Put hand-written ids in the form that encoding gives."""
-    values = np.array([token for text in texts for token in text], np.int32)
-    return TokenIds(values, np.cumsum([0, *(len(text) for text in texts)]))
-
-
-@pytest.mark.parametrize(
-    ("rows", "values", "offsets"),
-    [
-        ([2, 0], [7, 4, 5, 6], [0, 1, 4]),
-        ([2, 2, 1, 2], [7, 7, 7], [0, 1, 2, 2, 3]),
-        ([1], [], [0, 0]),
-        ([], [], [0]),
-    ],
-)
-def test_some_texts_are_taken_in_the_order_asked_for(
-    rows: list[int], values: list[int], offsets: list[int]
-) -> None:
-    """A text may be taken several times, an empty one too, and none at all."""
-    taken = ids_of([4, 5, 6], [], [7]).take(np.array(rows, np.int64))
-    assert taken.values.tolist() == values
-    assert taken.offsets.tolist() == offsets
-    assert len(taken) == len(rows)
-    assert taken.values.dtype == np.int32

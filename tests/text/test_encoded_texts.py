@@ -14,7 +14,7 @@ from ecomclf.text.vectorizer import Vectorizer
 
 
 def rows(*texts: str) -> Subset:
-    """Make rows of one class."""
+    """Return rows of a single class, each in a group of its own."""
     return Subset(texts, np.zeros(len(texts), np.int32), np.arange(len(texts), dtype=np.int32))
 
 
@@ -29,22 +29,22 @@ SPLIT = Split(
 
 @pytest.fixture(autouse=True)
 def fits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[object]:
-    """An empty working directory, and a list of the vocabularies learned in it."""
+    """Run in an empty working directory and record each call of `Vectorizer.fit`."""
     monkeypatch.chdir(tmp_path)
-    learned: list[object] = []
+    calls: list[object] = []
 
-    class Telling(Vectorizer):
+    class RecordingVectorizer(Vectorizer):
         @classmethod
         def fit(cls, *arguments: object, **sizes: int) -> Vectorizer:
-            learned.append(arguments)
+            calls.append(arguments)
             return Vectorizer.fit(*arguments, **sizes)
 
-    monkeypatch.setattr(encoding, "Vectorizer", Telling)
-    return learned
+    monkeypatch.setattr(encoding, "Vectorizer", RecordingVectorizer)
+    return calls
 
 
-def test_the_vocabulary_is_of_training_texts_only() -> None:
-    """A word of a validation text is unknown, one of a test text is nowhere."""
+def test_the_vocabulary_is_learned_from_training_texts_only() -> None:
+    """Words that occur only in validation texts are unknown; test texts are not encoded."""
     texts = encode_texts(SPLIT, TextConfig())
     assert texts.vectorizer.words == ("", "[UNK]", "red", "hat", "shoe")
     assert texts.train.padded(np.arange(3)).tolist() == [[2, 4], [2, 3], [0, 0]]
@@ -52,7 +52,7 @@ def test_the_vocabulary_is_of_training_texts_only() -> None:
 
 
 def test_texts_are_encoded_once(fits: list[object]) -> None:
-    """The next process, or the next sweep, reads what the first one wrote."""
+    """Later processes and sweeps read the cached ids, memory-mapped."""
     first, second = (encode_texts(SPLIT, TextConfig()) for _ in range(2))
     assert len(fits) == 1
     np.testing.assert_array_equal(first.train.values, second.train.values)
@@ -71,10 +71,10 @@ def test_texts_are_encoded_once(fits: list[object]) -> None:
         (SPLIT, TextConfig(max_length=1)),
     ],
 )
-def test_other_texts_or_settings_are_encoded_anew(
+def test_other_texts_or_settings_have_their_own_cache_entry(
     fits: list[object], split: Split, config: TextConfig
 ) -> None:
-    """Whatever ids depend on is part of the name that they are kept under."""
+    """The cache key covers all inputs that the ids depend on."""
     encode_texts(SPLIT, TextConfig())
     encode_texts(split, config)
     assert len(fits) == 2
@@ -83,21 +83,21 @@ def test_other_texts_or_settings_are_encoded_anew(
 @pytest.mark.parametrize(
     ("space", "sizes"),
     [
-        # No more than 64 numbers a word are learned.
+        # The default size is larger, but at most 64 dimensions are learned.
         ({}, {64}),
         ({"model.embedding_dim": {"type": "choice", "values": [4, 8]}}, {4, 8}),
         ({"model.embeddings": {"type": "choice", "values": ["random", "word2vec"]}}, {64}),
         ({"model.embeddings": {"type": "choice", "values": ["random"]}}, set()),
-        # Nobody knows which of a range will be drawn, or which texts; from 64 on all are one.
+        # The sizes drawn from a range are unknown in advance, but all from 64 up share one entry.
         ({"model.embedding_dim": {"type": "int", "low": 4, "high": 8}}, set()),
         ({"model.embedding_dim": {"type": "int", "low": 4, "high": 80}}, {64}),
         ({"text.max_length": {"type": "choice", "values": [5, 9]}}, set()),
     ],
 )
-def test_vectors_are_made_ahead_in_the_sizes_that_trials_choose_from(
+def test_vectors_are_precomputed_in_the_sizes_of_the_search_space(
     space: dict[str, object], sizes: set[int]
 ) -> None:
-    """They lie where trials look for them."""
+    """Trials find them in the cache."""
     precompute_encodings(SPLIT, Config.model_validate({"name": "c", "sweep": {"space": space}}))
     vectors = Path("data/cache").glob("word2vec-*/vectors.npy")
     assert {np.load(file).shape[1] for file in vectors} == sizes
@@ -105,10 +105,10 @@ def test_vectors_are_made_ahead_in_the_sizes_that_trials_choose_from(
 
 @pytest.mark.parametrize("steps", [["digits"], ["digits", "lowercase"]])
 @pytest.mark.parametrize("is_searched", [False, True])
-def test_texts_that_cleaning_leaves_empty_are_refused_beforehand(
+def test_cleaning_that_leaves_no_words_raises_before_training(
     steps: list[str], is_searched: bool
 ) -> None:
-    """By any steps that a trial may take; one word of one text is enough."""
+    """All candidate steps are checked; one word in one text is enough."""
     space = {"text.steps": {"type": "choice", "values": [["lowercase"], steps]}}
     settings = {"sweep": {"space": space}} if is_searched else {"text": {"steps": steps}}
     config = Config.model_validate({"name": "c", **settings})
@@ -117,8 +117,10 @@ def test_texts_that_cleaning_leaves_empty_are_refused_beforehand(
         check_encodable(replace(SPLIT, train=rows("1", "", "2")), config)
 
 
-def test_a_file_of_vectors_is_read_beforehand_where_its_words_are_known(fits: list[object]) -> None:
-    """Trials find it read; where texts are searched too, each trial sees for itself."""
+def test_vector_files_are_read_before_training_if_the_vocabulary_is_fixed(
+    fits: list[object],
+) -> None:
+    """If the text config is searched too, each trial reads the file for its own vocabulary."""
     Path("vectors.txt").write_text("red 1 2\nhat 3 4\n")
     model = {"embeddings": "vectors.txt", "embedding_dim": 2}
     config = Config.model_validate({"name": "c", "model": model})
@@ -126,7 +128,7 @@ def test_a_file_of_vectors_is_read_beforehand_where_its_words_are_known(fits: li
     assert len(fits) == 1
     assert list(Path("data/cache").glob("vectors-*/vectors.npy"))
     Path("vectors.txt").write_text("red 1 2\nhat 3\n")
-    with pytest.raises(RequestError, match=r"vectors\.txt, line 2: not a word and 2 numbers"):
+    with pytest.raises(RequestError, match=r"vectors\.txt, line 2: expected a word followed by 2 "):
         check_encodable(SPLIT, config)
     space = {"text.max_length": {"type": "choice", "values": [5, 9]}}
     check_encodable(

@@ -9,19 +9,19 @@ VOCABULARY, SIZE = 7, 3
 
 
 def log_sigmoid(value: float) -> float:
-    """Give the logarithm of the logistic function."""
+    """Return the logarithm of the logistic function."""
     return -float(np.log1p(np.exp(-value)))
 
 
 def loss(
     texts: list[list[int]], negatives: np.ndarray, centres: np.ndarray, contexts: np.ndarray
 ) -> float:
-    """Give what is to become small, pair by pair."""
+    """Return the loss that training minimises, computed pair by pair."""
     total = 0.0
     read = 0
     for words in texts:
         for place, word in enumerate(words):
-            repelled = 0.0
+            negative_weight = 0.0
             own_negatives = negatives[read // 16]
             read += 1
             for other, neighbour in enumerate(words):
@@ -29,17 +29,17 @@ def loss(
                 if 1 <= distance <= 8:
                     weight = (9 - distance) / 8
                     total -= weight * log_sigmoid(centres[word] @ contexts[neighbour])
-                    repelled += weight
+                    negative_weight += weight
             for negative in own_negatives:
-                share = 5 * repelled / len(own_negatives)
+                share = 5 * negative_weight / len(own_negatives)
                 total -= share * log_sigmoid(-centres[word] @ contexts[negative])
     return total
 
 
-def differences(
+def numerical_gradients(
     texts: list[list[int]], negatives: np.ndarray, tables: tuple[np.ndarray, np.ndarray]
 ) -> list[np.ndarray]:
-    """Give the slope of the loss by every number, as central differences."""
+    """Return the derivative of the loss by each parameter, as central differences."""
     slopes = []
     for table in tables:
         slope = np.zeros_like(table)
@@ -54,16 +54,16 @@ def differences(
     return slopes
 
 
-# One block and several, filled and not; neighbours in the block before and after; a lone word.
+# One or more blocks, full or not; neighbours in adjacent blocks; a text of one word.
 @pytest.mark.parametrize("lengths", [[5], [16], [3, 20, 1, 12], [40], [1, 1]])
-def test_gradients_are_the_slopes_of_the_loss(lengths: list[int]) -> None:
-    """By number, against a loop over pairs of words; texts do not see each other."""
+def test_gradients_match_finite_differences(lengths: list[int]) -> None:
+    """Compare with a loop over pairs of words, none of which crosses a text boundary."""
     generator = np.random.default_rng(0)
     texts = [generator.integers(1, VOCABULARY, length).tolist() for length in lengths]
     negatives = generator.integers(1, VOCABULARY, (-(-sum(lengths) // 16), 4))
     centres, contexts = generator.normal(0, 1, (2, VOCABULARY, SIZE))
     words = np.concatenate(texts).astype(np.int32)
-    of_centres, of_contexts = find_gradients(
+    centre_gradients, context_gradients = find_gradients(
         words,
         np.repeat(np.arange(len(texts)), lengths),
         negatives,
@@ -71,44 +71,46 @@ def test_gradients_are_the_slopes_of_the_loss(lengths: list[int]) -> None:
         contexts.astype(np.float32),
     )
     found = np.zeros((2, VOCABULARY, SIZE))
-    for table, gradients in zip(found, ([of_centres], of_contexts), strict=True):
+    for table, gradients in zip(found, ([centre_gradients], context_gradients), strict=True):
         for rows, values in gradients:
             np.add.at(table, rows, values)
-    expected = differences(texts, negatives, (centres, contexts))
+    expected = numerical_gradients(texts, negatives, (centres, contexts))
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
 
 
-def test_large_products_do_no_harm() -> None:
-    """Their gradients are numbers still."""
+def test_gradients_are_finite_for_large_products() -> None:
+    """The sigmoid neither overflows nor returns NaN."""
     huge = np.full((VOCABULARY, SIZE), 1e4, np.float32)
     words, texts = np.array([1, 2, 3], np.int32), np.zeros(3, int)
     for table in (huge, -huge):
-        of_centres, of_contexts = find_gradients(words, texts, np.array([[4]]), huge, table)
-        for _, values in (of_centres, *of_contexts):
+        centre_gradients, context_gradients = find_gradients(
+            words, texts, np.array([[4]]), huge, table
+        )
+        for _, values in (centre_gradients, *context_gradients):
             assert np.isfinite(values).all()
 
 
 def texts_of(count: int, length: int, seed: int = 0) -> TokenIds:
-    """Make texts of one length of words that stand as often as they would by chance."""
+    """Return random texts of equal length."""
     words = np.random.default_rng(seed).integers(1, VOCABULARY, count * length)
     return TokenIds(words.astype(np.int32), np.arange(0, count * length + 1, length))
 
 
 def learn(ids: TokenIds, seed: int = 0) -> np.ndarray:
-    """Learn small vectors."""
+    """Learn three-dimensional vectors."""
     return learn_vectors(ids, vocabulary_size=VOCABULARY, size=SIZE, seed=seed)[0]
 
 
-def test_words_without_neighbours_learn_nothing() -> None:
-    """They keep the small numbers that they begin with, and the zeros."""
+def test_words_without_neighbours_keep_their_initial_vectors() -> None:
+    """Small random numbers as centres, zeros as contexts."""
     sizes = {"vocabulary_size": VOCABULARY, "size": SIZE}
     alone, as_neighbours = learn_vectors(texts_of(600, 1), **sizes)
     assert 0 < abs(alone).max() <= 0.5 / SIZE
     assert not as_neighbours.any()
 
 
-def test_ids_that_do_not_occur_learn_nothing() -> None:
-    """Neither as words nor as negatives, wherever they stand in the vocabulary."""
+def test_ids_that_do_not_occur_keep_their_initial_vectors() -> None:
+    """They are drawn neither as words nor as negatives, whatever their position."""
     words = np.random.default_rng(0).choice([1, 2, 4, 5, 6], 3000).astype(np.int32)
     ids = TokenIds(words, np.arange(0, 3001, 10))
     centres, contexts = learn_vectors(ids, vocabulary_size=VOCABULARY + 2, size=SIZE)
@@ -118,16 +120,16 @@ def test_ids_that_do_not_occur_learn_nothing() -> None:
     assert contexts[[1, 2, 4, 5, 6]].any(axis=1).all()
 
 
-def test_a_seed_gives_the_same_vectors() -> None:
-    """Also for more words than a step takes; another seed gives others."""
+def test_vectors_are_reproducible_by_seed() -> None:
+    """Also over several steps; another seed gives other vectors."""
     ids = texts_of(900, 9)
     first = learn(ids)
     np.testing.assert_array_equal(learn(ids), first)
     assert (learn(ids, seed=1) != first).any()
 
 
-def test_a_step_may_have_no_words() -> None:
-    """Frequent words are left out at random, and a text may be longer than a step or empty."""
+def test_a_step_may_be_empty() -> None:
+    """Subsampling may drop all words, and a text may be empty or longer than a step."""
     few = TokenIds(np.array([1, 2] * 3, np.int32), np.array([0, 6]))
     long = TokenIds(
         np.arange(10_000, dtype=np.int32) % VOCABULARY, np.array([0, 0, 10_000, 10_000])
@@ -136,8 +138,8 @@ def test_a_step_may_have_no_words() -> None:
         assert np.isfinite(learn(ids)).all()
 
 
-def test_neighbours_attract_and_others_repel() -> None:
-    """Of forty groups of ten words, each text has one: all that there is to know is learned."""
+def test_neighbours_attract_and_other_words_repel() -> None:
+    """Each text draws its words from one of forty groups of ten; the groups are recovered."""
     generator = np.random.default_rng(0)
     groups = generator.integers(0, 40, (3000, 1))
     words = 1 + 10 * groups + generator.integers(0, 10, (3000, 20))
@@ -145,26 +147,26 @@ def test_neighbours_attract_and_others_repel() -> None:
     centres, contexts = learn_vectors(ids, vocabulary_size=401, size=16)
     products = centres[1:] @ contexts[1:].T
     same = np.kron(np.eye(40), np.ones((10, 10))).astype(bool)
-    # Before anything is learned both are log 2, 0.69.
+    # Before training both losses are log 2, about 0.69.
     assert np.logaddexp(0, -products[same]).mean() < 0.3
     assert np.logaddexp(0, products[~same]).mean() < 0.1
 
 
-def test_larger_texts_are_read_less_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Once at least, and twenty times at most."""
+def test_larger_corpora_are_trained_for_fewer_epochs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At least one epoch and at most twenty."""
     read = []
     find = skipgram.find_gradients
 
-    def find_and_tell(words: np.ndarray, *rest: np.ndarray) -> object:
+    def record_and_find(words: np.ndarray, *rest: np.ndarray) -> object:
         read.append(len(words))
         return find(words, *rest)
 
-    monkeypatch.setattr(skipgram, "find_gradients", find_and_tell)
-    # Words as frequent as these are left out mostly; so none is.
-    monkeypatch.setattr(skipgram, "_FREQUENT", 1.0)
+    monkeypatch.setattr(skipgram, "find_gradients", record_and_find)
+    # Disable subsampling, which would drop most words of such a small vocabulary.
+    monkeypatch.setattr(skipgram, "_SUBSAMPLING_THRESHOLD", 1.0)
     ids = texts_of(30, 10)
     for most, times in ((10_000, 20), (1_000, 3), (100, 1)):
-        monkeypatch.setattr(skipgram, "_WORDS_READ", most)
+        monkeypatch.setattr(skipgram, "_MAX_WORDS_READ", most)
         read.clear()
         learn(ids)
         assert sum(read) == times * 300

@@ -1,14 +1,11 @@
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from ecomclf.config.loading import Config
 from ecomclf.data.dataset import DataReport
 from ecomclf.data.splitting import Split, Subset
 from ecomclf.evaluation.report import evaluate_labels
-from ecomclf.models.ensemble import Blend
-from ecomclf.search.blending import Winner
 from ecomclf.tracking.model_card import model_card
 from ecomclf.tracking.promotion_gate import GateDecision
 
@@ -16,22 +13,13 @@ ROWS = Subset(("a", "b"), np.array([0, 1], np.int32), np.arange(2, dtype=np.int3
 DATA = DataReport("rows.csv", "5", None, 2, 2, {}, 0, {}, {}, 2, 1, "f")
 
 
-@dataclass
-class Answering:
-    """A classifier of which the card wants one figure."""
-
-    threshold: float
-
-
 def card(classes: tuple[str, ...], threshold: float = 0.7) -> str:
-    """Write a card for these classes, each of them right in one row and wrong in another."""
+    """Return a card for these classes, each predicted right in one row and wrong in another."""
     split = Split(train=ROWS, validation=ROWS, test=ROWS, classes=classes, fingerprint="f")
     labels = np.repeat(np.arange(len(classes)), 2)
     report = evaluate_labels(labels, np.roll(labels, 1), classes)
-    config = Config(name="c")
-    blend, verdict = Blend(1, 0.5, 1.0, 1.0), GateDecision(True, ("good",), None)
-    winner = Winner((0,), (config,), blend, Answering(threshold), np.zeros((2, 2)))
-    return model_card(winner, replace(DATA), split, report, report, verdict)
+    decision = GateDecision(True, ("good",), None)
+    return model_card("an LSTM", threshold, replace(DATA), split, 0, report, report, decision)
 
 
 def test_a_card_fits_into_the_registry_whatever_the_classes_are_called() -> None:
@@ -44,8 +32,9 @@ def test_a_card_fits_into_the_registry_whatever_the_classes_are_called() -> None
 
 
 @pytest.mark.parametrize(
-    ("threshold", "said"), [(0.71, "answers under 0.710 need a review"), (2.0, "all need a review")]
+    ("threshold", "said"),
+    [(0.71, "predictions under 0.710 need a review"), (2.0, "all predictions need a review")],
 )
 def test_a_card_says_which_answers_need_a_review(threshold: float, said: str) -> None:
     """Where no confidence is enough, none is named."""
-    assert f"rows;\n{said}.\n" in card(("x", "y"), threshold)
+    assert f"rows; {said}.\n" in card(("x", "y"), threshold)

@@ -8,7 +8,7 @@ from ecomclf.data.near_duplicates import group_keys
 from ecomclf.data.splitting import Subset
 from ecomclf.evaluation.intervals import Interval
 from ecomclf.evaluation.report import Report, evaluate_labels
-from ecomclf.tracking.promotion_gate import Champion, Comparison, Label, compare, judge
+from ecomclf.tracking.promotion_gate import Champion, Comparison, Label, compare, decide
 
 CLASSES = ("cases", "phones")
 TEXTS = tuple(f"text number {number} about things" for number in range(10))
@@ -56,10 +56,10 @@ def test_floors_are_the_configs_or_the_largest_classs_share(
     right: int, floors: dict[str, float], passed: bool
 ) -> None:
     """Of two classes of like size the share is a half; a floor that is met is enough."""
-    verdict = judge(report(right), RegistryConfig(**floors), None)
-    assert verdict.passed is passed
-    assert f"accuracy {right / 10:.4f} is {'' if passed or right == 8 else 'under'}" in (
-        verdict.as_text()
+    decision = decide(report(right), RegistryConfig(**floors), None)
+    assert decision.passed is passed
+    assert f"accuracy {right / 10:.4f} is {'' if passed or right == 8 else 'below'}" in (
+        decision.as_text()
     )
 
 
@@ -70,18 +70,18 @@ def test_a_challenger_must_not_be_worse_than_the_champion(
     challenger: int, holder: int, passed: bool
 ) -> None:
     """On the rows that neither saw, at least the champion's weighted F1."""
-    comparison = compare(labelling(challenger), champion(holder), TEST, CLASSES, least_rows=5)
+    comparison = compare(labelling(challenger), champion(holder), TEST, CLASSES, min_rows=5)
     assert comparison.rows == 10
     assert comparison.comparable
-    assert judge(report(9), RegistryConfig(), comparison).passed is passed
+    assert decide(report(9), RegistryConfig(), comparison).passed is passed
 
 
 def test_rows_that_the_champion_has_learned_from_do_not_count() -> None:
     """A champion that is right only where it has learned gets no credit for it."""
     holder = champion(5, seen=TEXTS[:5])
-    comparison = compare(labelling(10), holder, TEST, CLASSES, least_rows=5)
+    comparison = compare(labelling(10), holder, TEST, CLASSES, min_rows=5)
     assert comparison.rows == 5
-    assert (comparison.challenger_f1, comparison.champion_f1) == (1.0, 0.0)
+    assert (comparison.challenger_score, comparison.champion_score) == (1.0, 0.0)
 
 
 def test_near_duplicates_of_what_the_champion_knows_do_not_count_either() -> None:
@@ -89,22 +89,22 @@ def test_near_duplicates_of_what_the_champion_knows_do_not_count_either() -> Non
     seen = "one two three four five six seven eight and more"
     rows = Subset(("One two, three four five six seven eight; otherwise",), LABELS[:1], LABELS[:1])
     holder = Champion("3", lambda texts: ["cases"] * len(texts), group_keys([seen]))
-    assert compare(labelling(1), holder, rows, CLASSES, least_rows=1).rows == 0
+    assert compare(labelling(1), holder, rows, CLASSES, min_rows=1).rows == 0
 
 
 def test_too_few_rows_are_not_comparable() -> None:
     """The comparison is left out, said so, and does not stand in the way."""
-    comparison = compare(labelling(1), champion(9), TEST, CLASSES, least_rows=11)
+    comparison = compare(labelling(1), champion(9), TEST, CLASSES, min_rows=11)
     assert not comparison.comparable
-    verdict = judge(report(9), RegistryConfig(), comparison)
-    assert verdict.passed
-    assert "not comparable with version 3: 10 test rows" in verdict.as_text()
+    decision = decide(report(9), RegistryConfig(), comparison)
+    assert decision.passed
+    assert "not comparable with version 3: 10 test rows" in decision.as_text()
 
 
 def test_classes_that_only_the_champion_knows_are_wrong_answers() -> None:
     """A champion with other classes is judged on this data set's."""
     holder = Champion("2", lambda texts: ["tablets"] * len(texts), group_keys([]))
-    comparison = compare(labelling(10), holder, TEST, CLASSES, least_rows=1)
+    comparison = compare(labelling(10), holder, TEST, CLASSES, min_rows=1)
     assert comparison == Comparison("2", 10, 1.0, 0.0)
 
 
@@ -118,14 +118,14 @@ def test_a_winner_below_the_baseline_needs_the_configs_leave(
     """The difference and its interval are said either way."""
     config = RegistryConfig(allow_below_baseline=allowed)
     interval = Interval(difference, -0.02, 0.03)
-    verdict = judge(report(9), config, None, baseline=interval)
-    assert verdict.passed is passed
-    assert f"{difference:+.4f} [-0.0200, +0.0300]" in verdict.as_text()
-    assert ("which the config allows" in verdict.as_text()) is (allowed and difference < 0)
+    decision = decide(report(9), config, None, baseline=interval)
+    assert decision.passed is passed
+    assert f"{difference:+.4f} [-0.0200, +0.0300]" in decision.as_text()
+    assert ("which the config allows" in decision.as_text()) is (allowed and difference < 0)
 
 
 def test_figures_of_random_rows_open_no_stage() -> None:
     """However good they are."""
-    verdict = judge(report(10), RegistryConfig(), None, honest=False)
-    assert not verdict.passed
-    assert "random rows" in verdict.as_text()
+    decision = decide(report(10), RegistryConfig(), None, leak_free=False)
+    assert not decision.passed
+    assert "random rows" in decision.as_text()

@@ -1,5 +1,4 @@
-"""Stages, aliases, promotion and roll-back on a real registry; versions here hold no model."""
-
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -8,13 +7,16 @@ import mlflow
 import pytest
 
 from ecomclf.errors import RequestError
-from ecomclf.tracking.registry import Registry
+from ecomclf.tracking.registry import GATE, GATE_REASON, Registry
 from ecomclf.tracking.version_table import version_table
+
+# MLflow's stages are deprecated, and still used.
+pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning")
 
 
 @pytest.fixture
 def registry(store: Path) -> Registry:
-    """Three versions of `shop`, none in a stage."""
+    """Three versions of `shop` without a model, none in a stage."""
     client = mlflow.MlflowClient()
     client.create_registered_model("shop")
     for _ in range(3):
@@ -23,19 +25,16 @@ def registry(store: Path) -> Registry:
 
 
 def stages(registry: Registry) -> dict[str, str]:
-    """Give the stage of each version that has one, and check that the aliases say the same."""
-    held = {
-        str(version.version): version.current_stage
-        for version in registry.versions()
-        if version.current_stage != "None"
-    }
+    """Return the stage of each version that has one; check that the aliases and MLflow agree."""
+    held = {number: stage for number, stage in registry.stages().items() if stage != "None"}
+    assert registry.disagreements() == []
     current = {number: stage for number, stage in held.items() if stage != "Archived"}
     assert {number: stage for stage, number in registry.aliases().items()} == current
     return held
 
 
 def test_promoting_moves_stage_and_alias_together(registry: Registry) -> None:
-    """The version has stage and alias, the one before is archived, whatever the case is written."""
+    """The version before is archived; the stage is written in any case."""
     registry.promote("1", "production")
     registry.promote("2", "Production")
     assert stages(registry) == {"1": "Archived", "2": "Production"}
@@ -45,15 +44,15 @@ def test_promoting_moves_stage_and_alias_together(registry: Registry) -> None:
 
 
 def test_a_version_moves_from_staging_to_production(registry: Registry) -> None:
-    """It leaves the one stage for the other: a version has one stage."""
+    """A version has one stage only, so it leaves Staging."""
     registry.promote("1", "Staging")
     registry.promote("1", "Production")
     registry.promote("2", "Staging")
     assert stages(registry) == {"1": "Production", "2": "Staging"}
 
 
-def test_what_is_in_production_is_not_staged(registry: Registry) -> None:
-    """It would leave Production; said, and nothing changed. Nor does a roll-back stage it."""
+def test_the_version_in_production_cannot_be_staged(registry: Registry) -> None:
+    """It would leave Production; neither promotion nor rollback changes anything."""
     registry.promote("1", "Staging")
     registry.promote("2", "Staging")
     registry.promote("1", "Production")
@@ -66,8 +65,8 @@ def test_what_is_in_production_is_not_staged(registry: Registry) -> None:
     assert len(registry.moves()) == 3
 
 
-def test_rolling_back_leaps_over_what_is_deleted(registry: Registry) -> None:
-    """There is nothing before it to go back to."""
+def test_rollback_skips_deleted_versions(registry: Registry) -> None:
+    """Without another one before it, there is nothing to go back to."""
     registry.promote("1", "Production")
     registry.promote("2", "Production")
     mlflow.MlflowClient().delete_model_version("shop", "1")
@@ -75,21 +74,21 @@ def test_rolling_back_leaps_over_what_is_deleted(registry: Registry) -> None:
         registry.rollback("Production")
 
 
-def test_a_name_that_is_none_is_refused(store: Path) -> None:
-    """It would break MLflow's filter."""
+def test_an_invalid_model_name_is_refused(store: Path) -> None:
+    """It would break the filter of MLflow's search."""
     with pytest.raises(RequestError, match='but got "it\'s"'):
         Registry(mlflow.get_tracking_uri(), "it's")
 
 
-def test_versions_are_listed_without_their_runs(registry: Registry) -> None:
-    """A run may be removed, or never have been; there are no figures then."""
+def test_versions_without_runs_are_listed(registry: Registry) -> None:
+    """They have no metrics."""
     table = version_table(registry)
     assert list(table["version"]) == [3, 2, 1]
     assert table["test_f1_macro"].isna().all()
 
 
-def test_rolling_back_goes_back_step_by_step(registry: Registry) -> None:
-    """Each roll-back brings back the version before, also the one before that."""
+def test_each_rollback_goes_back_one_version(registry: Registry) -> None:
+    """Until there is none before."""
     for version in ("1", "2", "3"):
         registry.promote(version, "Production")
     assert registry.rollback("Production").version == "2"
@@ -101,8 +100,8 @@ def test_rolling_back_goes_back_step_by_step(registry: Registry) -> None:
         registry.rollback("Staging")
 
 
-def test_each_move_is_kept(registry: Registry) -> None:
-    """The registered model's tags tell what went where, from where, and why."""
+def test_every_move_is_recorded(registry: Registry) -> None:
+    """In tags of the registered model: version, the one before, reason."""
     registry.promote("1", "Production")
     registry.promote("2", "Production", "passed the gate")
     registry.rollback("Production")
@@ -114,17 +113,149 @@ def test_each_move_is_kept(registry: Registry) -> None:
     ]
 
 
-def test_the_alias_is_the_truth_where_stages_differ(registry: Registry) -> None:
-    """A stage moved behind the alias's back is set right; one without an alias gets it."""
+def move_alias(stage: str, version: str) -> None:
+    """Move an alias as MLflow's UI does."""
+    mlflow.MlflowClient().set_registered_model_alias("shop", stage.lower(), version)
+
+
+def set_stage(version: str, stage: str) -> None:
+    """Set a version's stage as MLflow's UI does."""
+    mlflow.MlflowClient().transition_model_version_stage("shop", version, stage)
+
+
+def content_of(store: Path) -> list[str]:
+    """Return all that is in a store, as SQL."""
+    with sqlite3.connect(store / "mlflow.db") as database:
+        return list(database.iterdump())
+
+
+def test_the_alias_decides_where_the_stage_differs(registry: Registry) -> None:
+    """A stage that was set without an alias counts where nothing contradicts it."""
     registry.promote("1", "Production")
-    client = mlflow.MlflowClient()
-    client.transition_model_version_stage("shop", "2", "Production")
-    client.transition_model_version_stage("shop", "3", "Staging")
+    set_stage("2", "Production")
+    set_stage("3", "Staging")
+    assert registry.stages() == {"3": "Staging", "2": "Archived", "1": "Production"}
+    assert registry.resolve(stage="Production").version == 1
+    assert registry.resolve(stage="Staging").version == 3
+    assert list(version_table(registry)["stage"]) == ["Staging", "Archived", "Production"]
+
+
+def test_reading_changes_nothing(
+    registry: Registry, store: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It logs what differs and the remedy, once; promoting repairs it."""
+    registry.promote("1", "Production")
+    set_stage("2", "Production")
+    set_stage("3", "Staging")
+    before = content_of(store)
+    caplog.clear()
+    for _ in range(2):
+        registry.versions()
+        registry.resolve(stage="Staging")
+        version_table(registry)
+    remedy = "run `ecomclf promote {0} {1}` or `ecomclf rollback {1}` to repair"
+    expected = [
+        "version 3 of shop: MLflow shows the stage Staging, but no version has the alias "
+        "'staging'; " + remedy.format(3, "--stage Staging --model shop"),
+        "version 2 of shop: MLflow shows the stage Production, but it holds none, since version 1 "
+        "has its alias; " + remedy.format(1, "--stage Production --model shop"),
+    ]
+    assert registry.disagreements() == expected
+    assert [each.getMessage() for each in caplog.records if each.name == "ecomclf"] == expected
+    assert content_of(store) == before
+    registry.promote("1", "Production")
     assert stages(registry) == {"1": "Production", "2": "Archived", "3": "Staging"}
 
 
-def test_what_is_asked_for_is_found(registry: Registry) -> None:
-    """By version, by stage, and without either Production before Staging."""
+def test_a_moved_alias_is_reported_at_both_versions(registry: Registry) -> None:
+    """The one that it left and the one that it went to."""
+    registry.promote("1", "Production")
+    move_alias("Production", "2")
+    said = [line.split(";")[0] for line in registry.disagreements()]
+    assert said == [
+        "version 2 of shop: MLflow shows the stage None, but its alias gives Production",
+        "version 1 of shop: MLflow shows the stage Production, but it holds none, since version 2 "
+        "has its alias",
+    ]
+
+
+def test_a_version_with_both_aliases_is_in_production(registry: Registry) -> None:
+    """The other alias is reported, and deleted by the next move."""
+    registry.promote("1", "Production")
+    move_alias("Staging", "1")
+    assert registry.holders() == {"Production": "1"}
+    assert "has the alias 'staging' too" in registry.disagreements()[0]
+    registry.promote("2", "Production")
+    assert stages(registry) == {"1": "Archived", "2": "Production"}
+
+
+def test_rollback_undoes_a_move_in_mlflows_ui(registry: Registry) -> None:
+    """It gives the stage back to the version of the last recorded move, then to the one before."""
+    registry.promote("1", "Production")
+    registry.promote("2", "Production")
+    move_alias("Production", "3")
+    assert registry.rollback("Production").version == "2"
+    assert stages(registry) == {"1": "Archived", "2": "Production", "3": "Archived"}
+    assert registry.rollback("Production").version == "1"
+    with pytest.raises(RequestError, match="held none before"):
+        registry.rollback("Production")
+
+
+def test_rollback_without_a_record_goes_by_mlflows_stage(registry: Registry) -> None:
+    """When the stage was set and its alias moved in MLflow's UI, the stage stays behind."""
+    set_stage("1", "Production")
+    move_alias("Production", "2")
+    assert registry.rollback("Production").version == "1"
+    assert stages(registry) == {"1": "Production", "2": "Archived"}
+    with pytest.raises(RequestError, match="held none before"):
+        registry.rollback("Production")
+
+
+def test_promoting_the_holder_is_noted(registry: Registry) -> None:
+    """And repairs what was changed in MLflow's UI."""
+    assert registry.promote("1", "Production").note == ""
+    set_stage("1", "Archived")
+    assert registry.promote("1", "Production").note == "it held Production already"
+    assert stages(registry) == {"1": "Production"}
+    assert [move.note for move in registry.moves()] == ["", ""]
+
+
+def test_promoting_a_refused_version_is_noted(registry: Registry) -> None:
+    """With the gate's reason; it is promoted."""
+    version = registry.resolve(version="2")
+    tags = {GATE: "refused", GATE_REASON: "refused: accuracy 0.3 is below 0.5"}
+    registry.describe(version, "card", tags)
+    note = registry.promote("2", "Staging").note
+    assert note == "the promotion gate had refused it: accuracy 0.3 is below 0.5"
+    assert stages(registry) == {"2": "Staging"}
+
+
+@pytest.mark.slow
+def test_the_command_line_reports_disagreements(registry: Registry) -> None:
+    """On stderr, in plain lines; notes of a promotion are printed with it."""
+    registry.promote("1", "Production")
+    set_stage("1", "Archived")
+
+    def run(*arguments: str) -> tuple[str, str]:
+        done = subprocess.run(
+            [sys.executable, "-m", "ecomclf", *arguments, "--model", "shop"],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return done.stdout, done.stderr
+
+    table, error = run("models")
+    assert error == registry.disagreements()[0] + "\n"
+    assert "Production" in table
+    assert "Archived" not in table
+    moved, error = run("promote", "1", "--stage", "Production")
+    assert error == ""
+    assert moved.endswith("(promoted); it held Production already\n")
+
+
+def test_versions_are_resolved_by_number_or_stage(registry: Registry) -> None:
+    """Without either, Production comes before Staging."""
     registry.promote("2", "Staging")
     assert registry.resolve().version == 2
     registry.promote("3", "Production")
@@ -142,23 +273,23 @@ def test_what_is_asked_for_is_found(registry: Registry) -> None:
         ({}, "no version of shop is in Production or Staging"),
     ],
 )
-def test_what_is_not_there_is_said_with_what_is(
+def test_an_unknown_stage_or_version_is_reported_with_those_that_exist(
     registry: Registry, request_: dict[str, str], said: str
 ) -> None:
-    """A wrong stage or version is an error that names those that exist."""
+    """One line names what was asked for and the alternatives."""
     with pytest.raises(RequestError, match=said):
         registry.resolve(**request_)
 
 
-def test_an_empty_registry_says_so(store: Path) -> None:
-    """Without any version the message says how to get one."""
+def test_an_empty_registry_is_reported_with_the_remedy(store: Path) -> None:
+    """The message says how to register a version."""
     with pytest.raises(RequestError, match="run `ecomclf sweep` first"):
         Registry(mlflow.get_tracking_uri(), "shop").resolve()
 
 
 @pytest.mark.slow
 def test_two_promotions_at_once_leave_one_champion(registry: Registry) -> None:
-    """Two processes promote different versions over and over; stage and alias agree in the end."""
+    """Two processes promote different versions repeatedly; stages and aliases agree in the end."""
     script = """if True:
         import sys, mlflow
         from ecomclf.tracking.registry import Registry

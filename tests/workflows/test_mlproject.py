@@ -42,7 +42,7 @@ def all_runs() -> list[Run]:
 
 def test_mlflows_own_run_becomes_the_parent(tiny: Path) -> None:
     """`mlflow run` gives one top run, with the winner's figures, trials and baselines under it."""
-    done = mlflow_run(tiny, "trials=1", "overrides=train.epochs=1 seed=3")
+    done = mlflow_run(tiny, "trials=1", "overrides={train.epochs: 1, seed: 3}")
     assert done.returncode == 0, done.stderr
     (parent,) = [run for run in all_runs() if "mlflow.parentRunId" not in run.data.tags]
     under = [run for run in all_runs() if run.info.run_id != parent.info.run_id]

@@ -52,7 +52,7 @@ class Server:
         status, answer = self.post(body)
         assert status == 200, answer
         got = [
-            [row[f"probability.{name}"] for name in self.classifier.classes]
+            [row[f"probability.{name}"] for name in self.classifier.classes_]
             for row in answer["predictions"]
         ]
         np.testing.assert_allclose(got, expected, atol=1e-4)
@@ -108,6 +108,9 @@ def test_the_model_answers_over_http(server: Server) -> None:
     server.check(texts, {"instances": texts})
     server.check(texts, {"inputs": texts})
     server.check(texts, {"inputs": {"text": texts}})
+    server.check(texts[:1], {"inputs": texts[0]})
+    server.check(texts, {"inputs": [[text] for text in texts]})
+    server.check(texts, {"instances": [[text] for text in texts]})
     server.check(["", "phone"], {"dataframe_records": [{"text": None}, {"text": "phone"}]})
 
     for bad in (

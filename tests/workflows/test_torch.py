@@ -38,7 +38,7 @@ def test_a_config_trains_with_pytorch_too(tiny: Path) -> None:
 
     classifier = Classifier.load(Path(saved))
     probabilities = classifier.predict_proba([row["text"] for row in rows])
-    labels = [classifier.classes[at] for at in probabilities.argmax(axis=1)]
+    labels = [classifier.classes_[at] for at in probabilities.argmax(axis=1)]
     assert labels == [row["predicted"] for row in rows]
     assert probabilities.max(axis=1) == pytest.approx([row["confidence"] for row in rows], abs=1e-3)
 

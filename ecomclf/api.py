@@ -1,0 +1,420 @@
+"""The Python API. Each command of the command line is one of these calls, and printing."""
+
+import functools
+import os
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ecomclf.config.loading import Config, load_config
+from ecomclf.errors import DataError, RequestError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from mlflow.entities.model_registry import ModelVersion
+    from rich.console import Console
+
+    from ecomclf.data.dataset import DataReport
+    from ecomclf.data.splitting import Split
+    from ecomclf.models.classifier import Classifier
+    from ecomclf.search.result import SweepResult
+    from ecomclf.search.scheduler import Workers
+    from ecomclf.serving.csv_batch import Columns, Summary
+    from ecomclf.tracking.registry import Move, Registry
+
+MODEL = "ecomclf"
+
+# Imported by each worker process while this one reads the data.
+_WORKER_MODULES = ("ecomclf.search.training_run", "ecomclf.search.worker")
+
+
+def sweep(
+    config: Config | str | Path,
+    *,
+    data: "pd.DataFrame | None" = None,
+    trials: int | None = None,
+    workers: int | None = None,
+    study: str | None = None,
+    storage: str | None = None,
+    repeats: int | None = None,
+    verbose: bool = True,
+) -> "SweepResult":
+    """Search hyperparameters, evaluate the winner on the test rows once, and register it.
+
+    The same call again resumes: trials that were finished are kept, interrupted ones are repeated.
+
+    Args:
+        config: what is searched, or the path of its YAML file.
+        data: rows to use instead of `data.source`, with the columns that the config names.
+        trials: how many in all, those of earlier calls included; default `sweep.trials`.
+        workers: processes that train trials; default `sweep.workers`, else one per core.
+        study: name of the study; by default derived from the config, the data and the search space.
+        storage: database address of the study, such as `postgresql+psycopg://…`; by default a file
+            below `mlruns/`.
+        repeats: train the winner's best trial again with so many other seeds.
+        verbose: print the data report, progress and the result.
+
+    Returns:
+        The registered version, metrics of winner and baselines on the test rows, the leaderboard.
+
+    Raises:
+        RequestError: something about the config, the data or the study cannot be used; there is no
+            run then.
+        SweepFailedError: no trial was completed.
+        SweepInterruptedError: interrupted; the same call goes on from there.
+
+    Example:
+        >>> import ecomclf
+        >>> result = ecomclf.sweep("configs/sample.yaml", trials=6)  # doctest: +SKIP
+        >>> result.test.f1_weighted, result.version, result.stage  # doctest: +SKIP
+        (0.9489, '1', 'Staging')
+
+    """
+    from ecomclf.runtime.tensorflow_setup import (
+        count_cores,
+        imports_without_gc,
+        quiet_mlflow,
+        redirect_library_settings,
+        require_backend,
+        warm_up,
+        worker_environment,
+    )
+    from ecomclf.search.process_pool import LocalWorkers
+
+    for name, count in (("trials", trials), ("workers", workers), ("repeats", repeats)):
+        if count is not None and count < 1:
+            raise RequestError(f"{name} must be at least 1 but got {count}")
+    config = _with_data(_loaded(config), data)
+    backend = require_backend(repeats=bool(repeats))
+    # Before the workers start: their own temporary folder is removed with them.
+    redirect_library_settings()
+    cores = count_cores()
+    processes = min(workers or config.sweep.workers or cores, trials or config.sweep.trials)
+    pool: Workers = LocalWorkers(
+        functools.partial(warm_up, backend, max(1, cores // processes), _WORKER_MODULES),
+        count=processes,
+        tasks_per_worker=config.sweep.trials_per_worker,
+        environment=worker_environment(),
+    )
+    # The workers start while this process imports what it needs itself, and reads the data.
+    with pool:
+        with imports_without_gc():
+            from ecomclf.search.plan import check_sweep_request, plan_sweep
+            from ecomclf.search.sweep import run_sweep
+
+        quiet_mlflow()
+        check_sweep_request(config, study=study, storage=storage)
+        console = _console(verbose=verbose)
+        split, report = load_data(config, data, console)
+        plan = plan_sweep(
+            config,
+            split,
+            report,
+            trials=trials,
+            workers=processes,
+            study=study,
+            storage=storage,
+            repeats=repeats,
+        )
+        return run_sweep(plan, pool, console)
+
+
+def train(
+    config: Config | str | Path,
+    *,
+    data: "pd.DataFrame | None" = None,
+    register: bool = False,
+    verbose: bool = True,
+) -> "Classifier":
+    """Train one classifier with the config's own values, in an MLflow run of its own.
+
+    Args:
+        config: hyperparameters, or the path of their YAML file; the search space is not used.
+        data: rows to use instead of `data.source`, with the columns that the config names.
+        register: calibrate the classifier, compare it with the baselines and the champion, and
+            register it through the promotion gate.
+        verbose: print the data report, each epoch and the result.
+
+    Raises:
+        RequestError: something about the config or the data cannot be used; there is no run then.
+        TrainingDivergedError: the loss is no longer finite.
+
+    Example:
+        >>> import ecomclf
+        >>> classifier = ecomclf.train("configs/sample.yaml")  # doctest: +SKIP
+        >>> classifier.predict(["phone case"])["label"].item()  # doctest: +SKIP
+        'Phone Accessories'
+
+    """
+    from ecomclf.runtime.tensorflow_setup import quiet_mlflow, require_backend, start_tensorflow
+    from ecomclf.text.cleaning import Cleaner
+    from ecomclf.text.word_vectors import check_vector_files
+
+    config = _with_data(_loaded(config), data)
+    quiet_mlflow()
+    backend = require_backend()
+    Cleaner(config.text.steps)
+    check_vector_files((config.model.embeddings,), (config.model.embedding_dim,))
+    console = _console(verbose=verbose)
+    split, report = load_data(config, data, console)
+    start_tensorflow(backend=backend)
+    from ecomclf.search.single_run import train_alone
+
+    return train_alone(config, split, report, console, register=register)
+
+
+def load(source: str | Path, *, model: str = MODEL) -> "Classifier":
+    """Load a classifier. No code from the artifact is run.
+
+    Args:
+        source: one of
+
+            - `models:/NAME/STAGE`, `models:/NAME@ALIAS` or `models:/NAME/VERSION`;
+            - a stage (`Production`), an alias (`@production`) or a version's number, of `model`;
+            - `runs:/RUN_ID/classifier`, of a trial or of `train`;
+            - the path of a folder that `ecomclf export` wrote.
+        model: name of the registered model, where `source` does not say it.
+
+    Raises:
+        RequestError: there is no such version, run or folder, or it cannot be read.
+
+    Example:
+        >>> import ecomclf
+        >>> classifier = ecomclf.load("models:/ecomclf/Production")  # doctest: +SKIP
+
+    """
+    from ecomclf.runtime.tensorflow_setup import quiet_mlflow, start_tensorflow
+
+    quiet_mlflow()
+    text = str(source)
+    if text.startswith("runs:/"):
+        return _load_from_run(text)
+    if os.path.isdir(source):
+        start_tensorflow()
+        from ecomclf.models.classifier import Classifier
+
+        return Classifier.load(Path(source))
+    registry, version = find_version(*_parse_source(text, model))
+    start_tensorflow()
+    return registry.load(version)
+
+
+def _parse_source(source: str, model: str) -> tuple[str, str | None, str | None]:
+    """Return the model's name, and the stage or the version, that a source names."""
+    if source.startswith("models:/"):
+        rest = source.removeprefix("models:/")
+        at = max(rest.find("/"), rest.find("@"))
+        if at < 1 or at == len(rest) - 1:
+            raise RequestError(
+                "a model address must be models:/NAME/STAGE, models:/NAME/VERSION or "
+                f"models:/NAME@ALIAS but got {source!r}"
+            )
+        model, source = rest[:at], rest[at:].lstrip("/")
+    if source.isdecimal():
+        return model, None, source
+    if "/" in source or os.sep in source:
+        raise RequestError(f"no folder at {source}; name one that `ecomclf export` wrote")
+    return model, source.removeprefix("@"), None
+
+
+def _load_from_run(source: str) -> "Classifier":
+    import tempfile
+
+    from mlflow.exceptions import MlflowException
+
+    from ecomclf.runtime.tensorflow_setup import start_tensorflow
+    from ecomclf.tracking.connection import connect
+    from ecomclf.tracking.runs import CLASSIFIER_FOLDER
+
+    run_id, _, artifact = source.removeprefix("runs:/").partition("/")
+    tracking = connect()
+    start_tensorflow()
+    from ecomclf.models.classifier import Classifier
+
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            path = tracking.download(run_id, artifact or CLASSIFIER_FOLDER, Path(folder))
+        except (MlflowException, OSError) as error:
+            raise RequestError(
+                f"no classifier at {source!r}: {' '.join(str(error).split())}; models of trials "
+                "other than the best are deleted at the end of a sweep"
+            ) from error
+        return Classifier.load(path)
+
+
+def find_version(
+    model: str, stage: str | None = None, version: str | None = None
+) -> "tuple[Registry, ModelVersion]":
+    """Return a version of a registered model, and the registry that holds it.
+
+    Without stage and version it is Production's, else Staging's; stderr says which.
+    """
+    if stage and version:
+        raise RequestError(f"name a stage or a version, not both: {stage!r} and {version!r}")
+    registry = open_registry(model)
+    found = registry.resolve(stage=stage or None, version=version or None)
+    if not stage and not version:
+        held = {number: name for name, number in registry.holders().items()}
+        stage = held.get(str(found.version), found.current_stage)
+        print(f"{model} version {found.version}, {stage}", file=sys.stderr)
+    return registry, found
+
+
+def open_registry(model: str = MODEL) -> "Registry":
+    """Return the versions of a registered model in the store that MLflow's variables name."""
+    from ecomclf.runtime.tensorflow_setup import quiet_mlflow
+    from ecomclf.tracking.connection import connect
+    from ecomclf.tracking.registry import Registry
+
+    quiet_mlflow()
+    return Registry(connect().uri, model)
+
+
+def classify(
+    source: Path,
+    target: Path,
+    *,
+    model: str = MODEL,
+    stage: str | None = None,
+    version: str | None = None,
+    columns: "Columns | None" = None,
+    rejects: Path | None = None,
+    force: bool = False,
+) -> "Summary":
+    """Classify the rows of a CSV file; see `ecomclf.serving.csv_batch.classify_csv`."""
+    from rich.console import Console
+
+    from ecomclf.runtime.tensorflow_setup import count_cores, start_tensorflow
+    from ecomclf.serving.csv_batch import Columns, check_request, classify_csv
+
+    check_request(source, target, rejects, force=force)
+    registry, found = find_version(model, stage, version)
+    threads = count_cores()
+    start_tensorflow(threads)
+    return classify_csv(
+        registry.load(found),
+        source,
+        target,
+        columns or Columns(),
+        rejects=rejects,
+        console=Console(stderr=True),
+        threads=threads,
+    )
+
+
+def predict(
+    chunks: Iterable[Sequence[str]],
+    *,
+    model: str = MODEL,
+    stage: str | None = None,
+    version: str | None = None,
+) -> Iterator[str]:
+    """Classify chunks of texts; yield one line of JSON per text."""
+    from ecomclf.runtime.tensorflow_setup import start_tensorflow
+    from ecomclf.serving.json_lines import json_lines
+
+    registry, found = find_version(model, stage, version)
+    start_tensorflow()
+    return json_lines(registry.load(found), chunks)
+
+
+def export(
+    folder: Path,
+    *,
+    model: str = MODEL,
+    stage: str | None = None,
+    version: str | None = None,
+    force: bool = False,
+) -> list[Path]:
+    """Write a version as plain files into a folder; return their paths."""
+    from ecomclf.runtime.tensorflow_setup import start_tensorflow
+
+    registry, found = find_version(model, stage, version)
+    start_tensorflow()
+    from ecomclf.serving.plain_files import export_version
+
+    return export_version(registry, found, folder, force=force)
+
+
+def models(model: str = MODEL) -> "pd.DataFrame":
+    """Return the registered versions, the newest first: stage, metrics, decision of the gate."""
+    registry = open_registry(model)
+    from ecomclf.tracking.version_table import version_table
+
+    return version_table(registry)
+
+
+def promote(version: str, stage: str, *, model: str = MODEL) -> "Move":
+    """Give a stage to a version; the version that held it is archived."""
+    return open_registry(model).promote(version, stage)
+
+
+def rollback(stage: str, *, model: str = MODEL) -> "Move":
+    """Give a stage back to the version that held it before."""
+    return open_registry(model).rollback(stage)
+
+
+def leaderboard(study: str | None = None) -> "tuple[str, pd.DataFrame]":
+    """Return the name of a study, by default the newest, and its trials, the best first."""
+    from ecomclf.runtime.tensorflow_setup import quiet_mlflow
+    from ecomclf.tracking.connection import connect
+    from ecomclf.tracking.leaderboard import leaderboard as read_leaderboard
+
+    quiet_mlflow()
+    return read_leaderboard(connect(), study)
+
+
+def check_data(files: Sequence[str], config: Config) -> list[DataError]:
+    """Print the data report of each file; return the errors of those that cannot be used."""
+    console = _console(verbose=True)
+    errors = []
+    for file in files:
+        values = {"data.source": file, "data.test_source": None}
+        try:
+            load_data(config.with_values(values), None, console)
+        except DataError as error:
+            errors.append(error)
+            print(f"ecomclf: {error}", file=sys.stderr, flush=True)
+    return errors
+
+
+def load_data(
+    config: Config, frame: "pd.DataFrame | None", console: "Console"
+) -> "tuple[Split, DataReport]":
+    """Read the rows, print the data report, and split them."""
+    from ecomclf.data.dataset import load
+    from ecomclf.data.resampling import require_classes
+    from ecomclf.data.splitting import shared_test_texts, split_dataset
+
+    def show(line: str) -> None:
+        console.out(line, highlight=False)
+
+    dataset, report = load(config.data, frame)
+    show(report.as_text())
+    for wanted in config.possible_values("train.resample"):
+        require_classes(dataset.classes, wanted)
+    split = split_dataset(dataset, config.data)
+    sides = ("train", "validation", "test")
+    show("split        " + ", ".join(f"{len(getattr(split, side)):,} {side}" for side in sides))
+    if split.protocol == "random_rows":
+        show(
+            f"split        random rows: {shared_test_texts(split):,} of {len(split.test):,} test "
+            "rows have their text in training; the metrics are inflated"
+        )
+    return split, report
+
+
+def _loaded(config: Config | str | Path) -> Config:
+    return config if isinstance(config, Config) else load_config(config)
+
+
+def _with_data(config: Config, frame: "pd.DataFrame | None") -> Config:
+    """Return the config as it is recorded when the rows come from a DataFrame."""
+    return config if frame is None else config.with_values({"data.source": "DataFrame"})
+
+
+def _console(*, verbose: bool) -> "Console":
+    from rich.console import Console
+
+    return Console(quiet=not verbose)

@@ -1,0 +1,130 @@
+"""The training recipe: one config → a fitted classifier. It knows nothing of MLflow."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from ecomclf.config.loading import Config
+from ecomclf.data.resampling import resample_rows
+from ecomclf.data.splitting import Split
+from ecomclf.evaluation.report import Report, evaluate
+from ecomclf.models.architecture import build_model
+from ecomclf.models.classifier import Classifier
+from ecomclf.models.cpu_lstm import with_fast_lstms
+from ecomclf.models.fitting import EpochMetrics, History, fit
+from ecomclf.runtime.timing import Stopwatch
+from ecomclf.text.batching import TrainingBatches
+from ecomclf.text.encoded_texts import EncodedTexts
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A trained classifier, and how it was trained.
+
+    Attributes:
+        config: what was trained.
+        classifier: with the weights of the kept epoch.
+        history: metrics of each epoch.
+        report: metrics on the validation rows.
+        probabilities: float32 [validation rows, classes].
+        vector_coverage: metrics of a word-vector file: the fraction of the vocabulary and of the
+            tokens that it covers; empty without one.
+
+    """
+
+    config: Config
+    classifier: Classifier
+    history: History
+    report: Report
+    probabilities: np.ndarray
+    vector_coverage: dict[str, float]
+
+
+def fit_classifier(
+    config: Config,
+    split: Split,
+    texts: EncodedTexts,
+    on_epoch: Callable[[int, EpochMetrics], None],
+    *,
+    tensorboard: Path,
+    watch: Stopwatch,
+) -> Fitted:
+    """Train one set of hyperparameters on the training rows; test rows are not touched.
+
+    Args:
+        config: hyperparameters.
+        split: labels and class names.
+        texts: the split's texts as ids, encoded with `config.text`.
+        on_epoch: called after each epoch with its number, from 1, and its metrics; an exception
+            that it raises ends the training and is passed on.
+        tensorboard: folder for TensorBoard's event files.
+        watch: records the seconds spent on each step.
+
+    Raises:
+        TrainingDivergedError: the loss is no longer finite.
+
+    """
+    keras.utils.set_random_seed(config.seed)
+    embeddings, vector_coverage = texts.initial_embeddings(config.model)
+    watch.lap("vectors")
+    model = build_model(
+        config.model,
+        vocabulary_size=texts.vectorizer.vocabulary_size,
+        classes=len(split.classes),
+        max_length=config.text.max_length,
+        embeddings=embeddings,
+    )
+    fast = with_fast_lstms(model)
+    watch.lap("building")
+
+    def time_epoch(epoch: int, metrics: EpochMetrics) -> None:
+        watch.lap("fitting")
+        on_epoch(epoch, metrics)
+        watch.lap("logging")
+
+    train, validation = _batches(config, split, texts)
+    try:
+        history = fit(
+            fast, train, validation, config.train, tensorboard=tensorboard, on_epoch=time_epoch
+        )
+    finally:
+        watch.lap("fitting")
+    model.set_weights(fast.get_weights())
+    classifier = Classifier(
+        texts.cleaner, texts.vectorizer, model, split.classes, text_columns=split.text_columns
+    )
+    probabilities = classifier.predict_encoded(texts.validation)
+    report = evaluate(split.validation.labels, probabilities, split.classes)
+    watch.lap("evaluating")
+    return Fitted(config, classifier, history, report, probabilities, vector_coverage)
+
+
+def _batches(
+    config: Config, split: Split, texts: EncodedTexts
+) -> tuple[TrainingBatches, TrainingBatches]:
+    """Return the batches of the training rows, resampled if asked for, and the validation rows."""
+    ids, labels = texts.train, split.train.labels
+    if config.train.resample:
+        drawn = resample_rows(labels, split.classes, config.train.resample, config.seed)
+        ids, labels = ids.take(drawn), labels[drawn]
+    classes, batch_size = len(split.classes), config.train.batch_size
+    train = TrainingBatches(
+        ids,
+        labels,
+        classes=classes,
+        batch_size=batch_size,
+        shuffle=True,
+        seed=config.seed,
+        word_swap=config.train.word_swap,
+    )
+    validation = TrainingBatches(
+        texts.validation,
+        split.validation.labels,
+        classes=classes,
+        batch_size=batch_size,
+        shuffle=False,
+    )
+    return train, validation
