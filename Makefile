@@ -1,24 +1,40 @@
-# `make sweep` and `make test` need Python 3.11 and make; each makes .venv first.
+# `make sweep` and `make test` need make and Python 3.11, 3.12 or 3.13; each creates .venv first.
 
-PYTHON ?= $(shell command -v python3.11 || command -v python3)
+PYTHONS := 3.11 3.12 3.13
+# The first of them that runs: a version manager may offer commands for versions it does not have.
+PYTHON ?= $(shell for v in $(PYTHONS); do python$$v -c '' 2>/dev/null && command -v python$$v && exit; done; echo python3)
 BIN := .venv/bin
 # `mlflow run --env-manager=local` takes the python that it finds first.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-# What `make serve` serves, and where; the loopback address unless told otherwise.
+# Type checkers find the package by a path file, not by an import hook.
+INSTALL = $(1)/pip install --quiet --no-deps --no-build-isolation --config-settings editable_mode=compat --editable .
+
+# What `make serve` serves, and where; by default the loopback address.
 MODEL ?= models:/ecomclf@production
 HOST ?= 127.0.0.1
 PORT ?= 5001
 # Rows (label, text) for `make bench`.
 DATA ?= data/ecommerceDataset.csv
 
-.PHONY: sweep test check ui serve bench lock
+.PHONY: sweep test test-pythons check ui serve bench lock
 
 sweep: .venv
 	$(BIN)/mlflow run . --env-manager=local --experiment-name ecomclf -P config=configs/sample.yaml
 
 test: .venv
 	$(BIN)/pytest
+
+# The fast tests on each Python that this machine has.
+test-pythons:
+	@for v in $(PYTHONS); do \
+	  if python$$v -c '' 2>/dev/null; then \
+	    python$$v -m venv .venv-$$v && \
+	    .venv-$$v/bin/pip install --quiet --requirement requirements.lock && \
+	    $(call INSTALL,.venv-$$v/bin) && \
+	    .venv-$$v/bin/pytest -m "not slow" || exit 1; \
+	  else echo "python$$v: not on this machine"; fi; \
+	done
 
 check: .venv
 	$(BIN)/ruff format --check .
@@ -36,13 +52,13 @@ bench: .venv
 	$(BIN)/python experiments/bench_sweep.py --data $(DATA)
 	$(BIN)/python experiments/bench_predict.py --data $(DATA)
 
-# The stamp is made last: a broken install is made again.
+# The stamp is written last, so a broken install is repeated.
 .venv: .venv/installed
 
 .venv/installed: requirements.lock pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --requirement requirements.lock
-	$(BIN)/pip install --quiet --no-deps --no-build-isolation --config-settings editable_mode=compat --editable .
+	$(call INSTALL,$(BIN))
 	touch $@
 
 # New exact versions from pyproject.toml, in requirements.lock and conda.yaml.

@@ -1,11 +1,11 @@
 """Sort product texts into shop categories: leak-free splits, sweeps, a registered model.
 
 Example:
-    >>> import ecomclf
-    >>> config = ecomclf.load_config("configs/sample.yaml", {"train.epochs": 4})  # doctest: +SKIP
-    >>> result = ecomclf.sweep(config, trials=6)  # doctest: +SKIP
-    >>> classifier = ecomclf.load("models:/ecomclf/Staging")  # doctest: +SKIP
-    >>> classifier.predict(["steel mug, 300 ml"])  # doctest: +SKIP
+    import ecomclf
+    config = ecomclf.load_config("configs/sample.yaml", {"train.epochs": 4})
+    result = ecomclf.sweep(config, trials=6)
+    classifier = ecomclf.load("models:/ecomclf/Staging")
+    classifier.predict(["steel mug, 300 ml"])
 
 """
 

@@ -65,10 +65,10 @@ def sweep(
         SweepInterruptedError: interrupted; the same call goes on from there.
 
     Example:
-        >>> import ecomclf
-        >>> result = ecomclf.sweep("configs/sample.yaml", trials=6)  # doctest: +SKIP
-        >>> result.test.f1_weighted, result.version, result.stage  # doctest: +SKIP
-        (0.9489, '1', 'Staging')
+        import ecomclf
+        result = ecomclf.sweep("configs/sample.yaml", trials=6)
+        result.test.f1_weighted, result.version, result.stage
+        result.leaderboard.head()
 
     """
     from ecomclf.runtime.tensorflow_setup import (
@@ -141,10 +141,9 @@ def train(
         TrainingDivergedError: the loss is no longer finite.
 
     Example:
-        >>> import ecomclf
-        >>> classifier = ecomclf.train("configs/sample.yaml")  # doctest: +SKIP
-        >>> classifier.predict(["phone case"])["label"].item()  # doctest: +SKIP
-        'Phone Accessories'
+        import ecomclf
+        classifier = ecomclf.train("configs/sample.yaml")
+        classifier.predict(["phone case"])["label"].item()
 
     """
     from ecomclf.runtime.tensorflow_setup import quiet_mlflow, require_backend, start_tensorflow
@@ -180,8 +179,9 @@ def load(source: str | Path, *, model: str = MODEL) -> "Classifier":
         RequestError: there is no such version, run or folder, or it cannot be read.
 
     Example:
-        >>> import ecomclf
-        >>> classifier = ecomclf.load("models:/ecomclf/Production")  # doctest: +SKIP
+        import ecomclf
+        classifier = ecomclf.load("models:/ecomclf/Production")
+        classifier.predict(["steel mug, 300 ml"])
 
     """
     from ecomclf.runtime.tensorflow_setup import quiet_mlflow, start_tensorflow

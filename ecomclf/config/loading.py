@@ -143,9 +143,7 @@ def load_config(path: Path | str, overrides: Mapping[str, Any] | Iterable[str] =
         ConfigError: the file, a key, a value or the search space is invalid; the message names it.
 
     Example:
-        >>> config = load_config("configs/sample.yaml", {"train.epochs": 4})  # doctest: +SKIP
-        >>> config.train.epochs, config.name  # doctest: +SKIP
-        (4, 'sample')
+        config = load_config("configs/sample.yaml", {"train.epochs": 4})
 
     """
     path = Path(path)

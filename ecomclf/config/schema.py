@@ -315,11 +315,11 @@ class WinnerConfig(Section):
     """What the winner consists of, and which of its predictions need a review.
 
     The winner averages the best trials that have a model and the same `text` section, and may blend
-    them with a wide path. How many trials, and with which weight, is decided on validation rows.
+    them with a linear path. How many trials, and with which weight, is decided on validation rows.
 
     Attributes:
         members: largest number of trials that are averaged; by default 4.
-        wide: try a blend with the wide path, a linear SVM on TF-IDF features; by default true.
+        wide: try a blend with the linear path, a linear SVM on TF-IDF features; by default true.
         target_precision: required fraction of correct predictions among those that need no review;
             by default 0.99. The confidence threshold that reaches it is chosen on validation rows.
         test_errors: log the table of errors for test rows too; by default false, so that nobody

@@ -28,8 +28,8 @@ def locked(path: Path, *, wait: bool = True) -> Iterator[BinaryIO]:
         OSError: the file cannot be opened or locked.
 
     Example:
-        >>> with locked(Path("studies/mine.lock"), wait=False):  # doctest: +SKIP
-        ...     continue_study("mine")
+        with locked(Path("studies/mine.lock"), wait=False):
+            continue_study("mine")
 
     """
     with path.open("ab") as file:

@@ -6,7 +6,6 @@ writer left incomplete.
 """
 
 import contextlib
-import fcntl
 import hashlib
 import os
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from sqlalchemy import NullPool, create_engine, make_url, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from ecomclf.errors import StudyError
+from ecomclf.runtime.locks import locked
 from ecomclf.tracking.connection import reason_of, without_password
 
 STUDIES = Path("mlruns") / "studies"
@@ -80,23 +80,20 @@ def lock_study(name: str, storage: str | None) -> Iterator[None]:
 
     """
     path = journal_path(name) if storage is None else STUDIES / f"{name}.held"
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        opened = path.open("ab")
-    except OSError as error:
-        raise StudyError(
-            f"cannot write the study's file {path}: {error.strerror}; run the sweep in a folder "
-            "that you can write to"
-        ) from error
-    with opened as journal:
+    with contextlib.ExitStack() as stack:
         try:
-            fcntl.flock(journal, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(locked(path, wait=False))
+        except BlockingIOError as error:
             raise _held_by_another(name) from error
-        with contextlib.ExitStack() as stack:
-            if storage and make_url(storage).get_backend_name() == "postgresql":
-                stack.enter_context(_hold_in_postgresql(name, storage))
-            yield
+        except OSError as error:
+            raise StudyError(
+                f"cannot write the study's file {path}: {error.strerror}; run the sweep in a "
+                "folder that you can write to"
+            ) from error
+        if storage and make_url(storage).get_backend_name() == "postgresql":
+            stack.enter_context(_hold_in_postgresql(name, storage))
+        yield
 
 
 @contextlib.contextmanager
@@ -170,11 +167,10 @@ class _JournalLock(JournalFileOpenLock):
 
     def __init__(self, journal: Path) -> None:
         self._journal = journal
-        self._held: Any = None
+        self._held = contextlib.ExitStack()
 
     def acquire(self) -> bool:
-        self._held = self._journal.with_suffix(".lock").open("ab")
-        fcntl.flock(self._held, fcntl.LOCK_EX)
+        self._held.enter_context(locked(self._journal.with_suffix(".lock")))
         _cut_torn_line(self._journal)
         return True
 

@@ -43,8 +43,8 @@ class EncodedTexts:
         validation: ids of the validation texts.
 
     Example:
-        >>> texts = encode_texts(split, config.text)  # doctest: +SKIP
-        >>> vectors, coverage = texts.initial_embeddings(config.model)  # doctest: +SKIP
+        texts = encode_texts(split, config.text)
+        vectors, coverage = texts.initial_embeddings(config.model)
 
     """
 

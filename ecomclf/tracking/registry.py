@@ -85,9 +85,9 @@ class Registry:
             does not exist.
 
     Example:
-        >>> registry = Registry("sqlite:///mlflow.db", "ecomclf")  # doctest: +SKIP
-        >>> registry.promote("3", "Production")  # doctest: +SKIP
-        >>> registry.load(registry.resolve(stage="Production"))  # doctest: +SKIP
+        registry = Registry("sqlite:///mlflow.db", "ecomclf")
+        registry.promote("3", "Production")
+        registry.load(registry.resolve(stage="Production"))
 
     """
 
