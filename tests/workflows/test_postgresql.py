@@ -16,8 +16,8 @@ pytestmark = pytest.mark.slow
 
 HOLD = """
 import sys
-from ecomclf.search.storage import hold_study
-with hold_study("s", sys.argv[1]):
+from ecomclf.search.storage import lock_study
+with lock_study("s", sys.argv[1]):
     print("held", flush=True)
     sys.stdin.read()
 """
