@@ -141,10 +141,10 @@ def decide(
     largest = max(each.support for each in report.classes.values()) / report.rows
     min_accuracy = largest if config.min_accuracy is None else config.min_accuracy
     reasons, passed = [], True
-    for name, value, minimum in (
-        ("accuracy", report.accuracy, min_accuracy),
-        ("macro F1", report.f1_macro, config.min_f1_macro or 0.0),
-    ):
+    minimums = [("accuracy", report.accuracy, min_accuracy)]
+    if config.min_f1_macro is not None:
+        minimums.append(("macro F1", report.f1_macro, config.min_f1_macro))
+    for name, value, minimum in minimums:
         reached = value >= minimum
         passed &= reached
         reasons.append(f"{name} {value:.4f} is {'at least' if reached else 'below'} {minimum:.4f}")
