@@ -24,7 +24,7 @@ Command = Callable[..., tuple[int, str, str]]
 def ecomclf(
     workplace: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> Command:
-    """Give a function that runs a command: exit code, stdout, stderr."""
+    """Return a function that runs a command: exit code, stdout, stderr."""
 
     def run(*arguments: str) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["ecomclf", *arguments])

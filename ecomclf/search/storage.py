@@ -130,10 +130,10 @@ def _held_by_another(name: str) -> StudyError:
 
 @contextlib.contextmanager
 def opening(storage: str | None) -> Iterator[None]:
-    """Say in one line why a storage cannot be opened.
+    """Turn the errors of a storage that cannot be used into one line.
 
     Raises:
-        StudyError: something within the block could not use it.
+        StudyError: the block could not use the storage.
 
     """
     try:

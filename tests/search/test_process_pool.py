@@ -62,7 +62,7 @@ def run(
 
 
 def of(events: list[Any], kind: type) -> list[Any]:
-    """Give the events of a kind."""
+    """Return the events of a kind."""
     return [event for event in events if isinstance(event, kind)]
 
 

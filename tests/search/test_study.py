@@ -18,7 +18,7 @@ def config(tiny: Path) -> Config:
 
 @pytest.fixture
 def opened(config: Config) -> Callable[..., optuna.Study]:
-    """Give a function that opens the study `s`, with overrides of the config."""
+    """Return a function that opens the study `s`, with overrides of the config."""
 
     def open_study(**values: object) -> optuna.Study:
         changed = config.with_values(values)

@@ -1,4 +1,4 @@
-"""Real processes, really killed: nothing is lost, nothing is done twice."""
+"""Sweeps whose processes are killed: no trial is lost, and none is run twice."""
 
 import os
 import random
@@ -35,7 +35,7 @@ def start(config: Path, *options: str) -> "subprocess.Popen[str]":
 
 
 def printed(config: Path) -> str:
-    """Give what all sweeps so far have printed."""
+    """Return what all sweeps so far have printed."""
     return (config.parent / "output.txt").read_text()
 
 
@@ -49,7 +49,7 @@ def wait_for(config: Path, text: str, process: "subprocess.Popen[str]", count: i
 
 
 def workers_of(process: "subprocess.Popen[str]") -> list[int]:
-    """Give the process ids of a sweep's workers."""
+    """Return the process ids of a sweep's workers."""
     try:
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
         commands = {int(pid): Path(f"/proc/{pid}/cmdline").read_bytes() for pid in children}
@@ -59,7 +59,7 @@ def workers_of(process: "subprocess.Popen[str]") -> list[int]:
 
 
 def runs(role: str) -> list[Run]:
-    """Give all runs of a role."""
+    """Return all runs of a role."""
     client = mlflow.MlflowClient()
     experiments = [experiment.experiment_id for experiment in client.search_experiments()]
     return list(client.search_runs(experiments, f"tags.`ecomclf.role` = '{role}'"))

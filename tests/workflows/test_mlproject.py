@@ -34,7 +34,7 @@ def mlflow_run(tiny: Path, *parameters: str) -> "subprocess.CompletedProcess[str
 
 
 def all_runs() -> list[Run]:
-    """Give every run in the store."""
+    """Return every run in the store."""
     client = mlflow.MlflowClient()
     experiments = [experiment.experiment_id for experiment in client.search_experiments()]
     return list(client.search_runs(experiments))

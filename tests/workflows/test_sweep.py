@@ -71,7 +71,7 @@ def run(sweep: SweepPlan) -> str:
 
 
 def runs(role: str) -> list[Run]:
-    """Give all runs of a role, the oldest first."""
+    """Return all runs of a role, the oldest first."""
     client = mlflow.MlflowClient()
     experiments = [experiment.experiment_id for experiment in client.search_experiments()]
     return list(
@@ -83,7 +83,7 @@ def runs(role: str) -> list[Run]:
 
 @pytest.fixture
 def ended_before_baselines(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Give how many trials had ended whenever a sweep began to fit its baselines."""
+    """Return how many trials had ended whenever a sweep began to fit its baselines."""
     ended = []
     fit = sweeps.fit_baselines
 
@@ -96,7 +96,7 @@ def ended_before_baselines(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 def artifacts(run: Run) -> set[str]:
-    """Give the names at the top of a run's artifacts."""
+    """Return the names at the top of a run's artifacts."""
     return {file.path for file in mlflow.MlflowClient().list_artifacts(run.info.run_id)}
 
 
