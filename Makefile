@@ -22,8 +22,9 @@ DATA ?= data/ecommerceDataset.csv
 sweep: .venv
 	$(BIN)/mlflow run . --env-manager=local --experiment-name ecomclf -P config=configs/sample.yaml
 
+# Two processes, because most tests use one core only.
 test: .venv
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist worksteal
 
 # The fast tests on each Python that this machine has.
 test-pythons:
@@ -32,7 +33,7 @@ test-pythons:
 	    python$$v -m venv .venv-$$v && \
 	    .venv-$$v/bin/pip install --quiet --requirement requirements.lock && \
 	    $(call INSTALL,.venv-$$v/bin) && \
-	    .venv-$$v/bin/pytest -m "not slow" || exit 1; \
+	    .venv-$$v/bin/pytest -n 2 --dist worksteal -m "not slow" || exit 1; \
 	  else echo "python$$v: not on this machine"; fi; \
 	done
 

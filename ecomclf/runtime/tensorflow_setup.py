@@ -74,11 +74,11 @@ def worker_environment() -> dict[str, str]:
 
 @contextlib.contextmanager
 def imports_without_gc() -> Iterator[None]:
-    """Disable the garbage collector during imports, then freeze the survivors.
+    """Disable the garbage collector during imports.
 
     Python collects whenever the number of objects has grown by a quarter. During imports this
-    finds nothing and takes a third of the time. Frozen objects are never looked at again. If the
-    collector was disabled before, it stays disabled and nothing is frozen.
+    finds nothing and takes a third of the time. If the collector was disabled before, it stays
+    disabled.
     """
     was_enabled = gc.isenabled()
     gc.disable()
@@ -86,7 +86,6 @@ def imports_without_gc() -> Iterator[None]:
         yield
     finally:
         if was_enabled:
-            gc.freeze()
             gc.enable()
 
 
@@ -127,6 +126,9 @@ def start_tensorflow(threads: int | None = None, *, backend: str = "tensorflow")
 def warm_up(backend: str, threads: int, modules: Sequence[str]) -> None:
     """Prepare a worker of a sweep, so that its first task starts at once.
 
+    The objects that exist afterwards are frozen: the garbage collector never looks at them again.
+    In the caller's own process, which may be a notebook, they would never be freed.
+
     Args:
         backend: Keras' backend, `tensorflow` or `torch`.
         threads: number of threads that the worker may use.
@@ -138,6 +140,7 @@ def warm_up(backend: str, threads: int, modules: Sequence[str]) -> None:
         quiet_mlflow()
         for module in modules:
             importlib.import_module(module)
+    gc.freeze()
 
 
 def redirect_library_settings() -> None:
