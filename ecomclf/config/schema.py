@@ -251,6 +251,9 @@ class TrainConfig(Section):
             are not named keep their rows.
         word_swap: fraction of words swapped in each training text, resampled every epoch; by
             default 0.
+        suspects: what becomes of training rows whose label the predictions of models fitted on
+            other rows contradict: `keep` (the default), `weigh`, which lowers their weight in the
+            loss, or `drop`. Rows of classes with fewer than 10 groups of near-duplicates are kept.
 
     """
 
@@ -267,6 +270,7 @@ class TrainConfig(Section):
     keep: Literal["best", "last"] = "best"
     resample: RowsPerClass = Field(default_factory=dict)
     word_swap: float = Field(0.0, ge=0, le=1)
+    suspects: Literal["keep", "weigh", "drop"] = "keep"
 
 
 class SweepConfig(Section):

@@ -1,4 +1,4 @@
-"""Oversampling and undersampling of classes to given numbers of rows."""
+"""Which rows are trained on: classes resampled to given numbers of rows, suspects dropped."""
 
 from collections.abc import Mapping
 
@@ -44,6 +44,28 @@ def resample_rows(
         kept = generator.permutation(rows)[: count - more]
         drawn.append(np.concatenate([kept, generator.choice(rows, more)]))
     return np.sort(np.concatenate(drawn))
+
+
+def drop_suspects(labels: np.ndarray, support: np.ndarray, least: float) -> np.ndarray:
+    """Return the rows whose label has at least some support, without losing a class.
+
+    Args:
+        labels: int32 [rows].
+        support: float [rows], how well predictions support the label of each row.
+        least: rows with less support are left out, unless it is all rows of a class.
+
+    Returns:
+        int64 [kept rows], indices into `labels`, ascending.
+
+    >>> labels = np.array([0, 0, 0, 1, 1], np.int32)
+    >>> support = np.array([1, 0.1, 0.9, 0.1, 0.2])
+    >>> drop_suspects(labels, support, least=0.5).tolist()
+    [0, 2, 3, 4]
+
+    """
+    supported = support >= least
+    lost = np.setdiff1d(labels, labels[supported])
+    return np.flatnonzero(supported | np.isin(labels, lost))
 
 
 def require_classes(classes: tuple[str, ...], wanted: Mapping[str, int]) -> None:

@@ -1,40 +1,70 @@
 """Baselines: TF-IDF and a linear SVM, evaluated with the same metrics as the networks."""
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ecomclf.data.splitting import Split, Subset, draw_subset
 from ecomclf.evaluation.report import Report, evaluate_labels
-from ecomclf.models.linear_svm import fit_linear_svm
+from ecomclf.models.linear_svm import MANY_CLASSES, LinearSvm, fit_linear_svm
 from ecomclf.text.vectorizer import token_pattern
 
 if TYPE_CHECKING:
-    from sklearn.feature_extraction.text import TfidfVectorizer
-    from sklearn.svm import LinearSVC
+    from scipy.sparse import csr_matrix
 
-# The grid that tuning searches: (ngrams, sublinear) and C. The first of each is scikit-learn's
-# default.
-_FEATURES = ((1, False), (1, True), (2, True))
-_PENALTIES = (1.0, 0.1, 0.3, 3.0)
 _MAX_TUNING_ROWS = 50_000
+# Character n-grams are hundreds of features per text. With texts of more characters in all, random
+# rows are fitted on.
+_MAX_CHARACTERS = 20_000_000
 # An SVM has one weight per class and feature, and a large catalogue has tens of millions of word
-# pairs; above these limits only the most frequent features are kept.
+# pairs; above these limits only the most frequent features of each kind are kept.
 _MAX_FEATURES = 1_000_000
 _MAX_WEIGHTS = 100_000_000
 
 
 @dataclass(frozen=True)
+class Features:
+    """Which features a baseline has.
+
+    Attributes:
+        ngrams: sequences of 1 to `ngrams` words.
+        sublinear: whether a term frequency tf is replaced by 1 + log(tf).
+        characters: whether there are also sequences of 2 to 5 characters within words.
+
+    """
+
+    ngrams: int
+    sublinear: bool
+    characters: bool
+
+
+# scikit-learn's default.
+_DEFAULT = Features(ngrams=1, sublinear=False, characters=False)
+_WITH_CHARACTERS = Features(ngrams=2, sublinear=True, characters=True)
+# What tuning searches: features, and the inverse strengths C of the SVM's penalty, 1 first, which
+# is scikit-learn's default.
+_GRID: dict[Features, tuple[float, ...]] = {
+    _DEFAULT: (1.0, 0.1, 0.3, 3.0),
+    Features(ngrams=1, sublinear=True, characters=False): (1.0, 0.1, 0.3, 3.0),
+    Features(ngrams=2, sublinear=True, characters=False): (1.0, 0.1, 0.3, 3.0),
+    _WITH_CHARACTERS: (1.0, 0.3, 3.0),
+}
+# Thousands of classes take as many SVMs for each setting.
+_SHORT_GRID = dict.fromkeys((_DEFAULT, _WITH_CHARACTERS), (1.0,))
+
+
+@dataclass(frozen=True)
 class Baseline:
-    """A fitted scikit-learn `TfidfVectorizer` and `LinearSVC`.
+    """A fitted scikit-learn vectorizer and a linear SVM.
 
     A baseline reads raw texts, so that it does not depend on a trial's cleaning steps.
 
     Attributes:
-        ngrams: features are sequences of 1 to `ngrams` words.
-        sublinear: whether a term frequency tf is replaced by 1 + log(tf).
+        kinds: which features it has.
         c: inverse strength of the SVM's penalty.
+        rows: number of training rows that it was fitted on.
         classes: class names, in the order of the labels.
         features: the fitted vectorizer.
         svm: the fitted classifier.
@@ -48,24 +78,21 @@ class Baseline:
 
     """
 
-    ngrams: int
-    sublinear: bool
+    kinds: Features
     c: float
+    rows: int
     classes: tuple[str, ...]
-    features: "TfidfVectorizer"
-    svm: "LinearSVC"
+    features: Any
+    svm: LinearSvm
 
     def settings(self) -> dict[str, object]:
         """Return the settings under their parameter names, as logged to a run."""
-        return {
-            "baseline.ngrams": self.ngrams,
-            "baseline.sublinear": self.sublinear,
-            "baseline.c": self.c,
-        }
+        settings = {**asdict(self.kinds), "c": self.c, "rows": self.rows}
+        return {f"baseline.{name}": value for name, value in settings.items()}
 
     def predict(self, texts: tuple[str, ...]) -> np.ndarray:
         """Return the predicted labels of raw texts; int32 [texts]."""
-        return np.asarray(self.svm.predict(self.features.transform(texts)), np.int32)
+        return self.svm.predict(self.features.transform(texts))
 
     def evaluate(self, rows: Subset) -> Report:
         """Return the metrics on some rows; without probabilities there is no loss."""
@@ -92,8 +119,7 @@ def fit_baselines(split: Split, monitor: str) -> dict[str, Baseline]:
 
 def fit_baseline(train: Subset, classes: tuple[str, ...]) -> Baseline:
     """Fit the vectorizer and the SVM with scikit-learn's default settings."""
-    (ngrams, sublinear), c = _FEATURES[0], _PENALTIES[0]
-    return _fit(train, classes, ngrams, sublinear, c)
+    return _Fitting(train, classes, _DEFAULT).fit(c=1.0)
 
 
 def tune_baseline(
@@ -102,7 +128,8 @@ def tune_baseline(
     """Fit a small grid of settings and return the best on the validation rows.
 
     With more than 50,000 training rows, the settings are compared on a random 50,000 of them, and
-    the best is refitted on all.
+    the best is refitted on all; with character n-grams on fewer, if the texts have more than 20
+    million characters in all. With more than 200 classes the grid has two settings.
 
     Args:
         train: rows to fit on.
@@ -112,32 +139,61 @@ def tune_baseline(
 
     """
     drawn = draw_subset(train, _MAX_TUNING_ROWS)
-    scores = {}
-    for ngrams, sublinear in _FEATURES:
-        vectorizer = _vectorizer(drawn, len(classes), ngrams, sublinear)
-        fitted = vectorizer.fit_transform(drawn.texts)
-        held_out = vectorizer.transform(validation.texts)
-        for c in _PENALTIES:
-            svm = fit_linear_svm(fitted, drawn.labels, c)
-            report = evaluate_labels(validation.labels, svm.predict(held_out), classes)
-            scores[ngrams, sublinear, c] = getattr(report, metric)
-    return _fit(train, classes, *max(scores, key=lambda settings: scores[settings]))
+    best, highest = None, -1.0
+    for candidate in _candidates(drawn, classes):
+        score = getattr(candidate.evaluate(validation), metric)
+        if score > highest:
+            best, highest = candidate, score
+    assert best is not None
+    if len(drawn.labels) == len(train.labels):
+        return best
+    return _Fitting(train, classes, best.kinds).fit(best.c)
 
 
-def _fit(
-    train: Subset, classes: tuple[str, ...], ngrams: int, sublinear: bool, c: float
-) -> Baseline:
-    vectorizer = _vectorizer(train, len(classes), ngrams, sublinear)
-    svm = fit_linear_svm(vectorizer.fit_transform(train.texts), train.labels, c)
-    return Baseline(ngrams, sublinear, c, classes, vectorizer, svm)
+def _candidates(train: Subset, classes: tuple[str, ...]) -> Iterator[Baseline]:
+    """Yield a baseline for each setting of the grid."""
+    grid = _SHORT_GRID if len(classes) > MANY_CLASSES else _GRID
+    for features, penalties in grid.items():
+        fitting = _Fitting(train, classes, features)
+        for c in penalties:
+            yield fitting.fit(c)
 
 
-def _vectorizer(train: Subset, classes: int, ngrams: int, sublinear: bool) -> "TfidfVectorizer":
+class _Fitting:
+    """Training rows as features of some kinds, on which SVMs of different penalties are fitted."""
+
+    def __init__(self, train: Subset, classes: tuple[str, ...], kinds: Features) -> None:
+        if kinds.characters:
+            train = _shortened(train)
+        self._classes, self._kinds = classes, kinds
+        self._labels = train.labels
+        self._vectorizer = _vectorizer(train, len(classes), kinds)
+        self._features: csr_matrix = self._vectorizer.fit_transform(train.texts)
+
+    def fit(self, c: float) -> Baseline:
+        """Fit an SVM with this penalty."""
+        svm = fit_linear_svm(self._features, self._labels, classes=len(self._classes), c=c)
+        return Baseline(self._kinds, c, len(self._labels), self._classes, self._vectorizer, svm)
+
+
+def _shortened(train: Subset) -> Subset:
+    """Return random rows whose texts have no more characters in all than the limit."""
+    characters = sum(map(len, train.texts))
+    return draw_subset(train, max(1, len(train.texts) * _MAX_CHARACTERS // max(1, characters)))
+
+
+def _vectorizer(train: Subset, classes: int, kinds: Features) -> Any:
+    """Return scikit-learn's unfitted vectorizer, each kind of feature normalized by itself."""
     from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.pipeline import make_union
 
-    return TfidfVectorizer(
-        token_pattern=token_pattern(train.texts),
-        ngram_range=(1, ngrams),
-        sublinear_tf=sublinear,
-        max_features=min(_MAX_FEATURES, _MAX_WEIGHTS // classes),
-    )
+    weights = _MAX_WEIGHTS // (2 if kinds.characters else 1)
+    limits = {
+        "sublinear_tf": kinds.sublinear,
+        "max_features": min(_MAX_FEATURES, weights // classes),
+    }
+    pattern = token_pattern(train.texts)
+    words = TfidfVectorizer(token_pattern=pattern, ngram_range=(1, kinds.ngrams), **limits)
+    if not kinds.characters:
+        return words
+    return make_union(words, TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 5), **limits))

@@ -23,6 +23,8 @@ from keras import ops
 from ecomclf.errors import RequestError
 from ecomclf.evaluation.report import Report, evaluate
 from ecomclf.models.cpu_lstm import with_fast_lstms
+from ecomclf.models.linear_network import decisions_of_strings, read_linear_network
+from ecomclf.models.linear_path import LinearPath
 from ecomclf.text.batching import predict_in_batches
 from ecomclf.text.cleaning import Cleaner
 from ecomclf.text.raw_texts import as_texts
@@ -36,9 +38,6 @@ DEFAULT_THRESHOLD = 0.5
 PROBABILITY = "probability."
 _WORDS_FILE = "words.json"
 
-# Up to this many texts at once are not worth sorting by length.
-_FEW = 4
-
 
 class Classifier:
     """A trained text classifier.
@@ -46,11 +45,13 @@ class Classifier:
     Args:
         cleaner: cleaning steps that are applied to raw texts.
         vectorizer: cleaned texts → token ids.
-        network: Keras model, int32 [batch, length] of ids → float32 [batch, classes].
+        network: Keras model, int32 [batch, length] of ids → float32 [batch, classes]. With a linear
+            path it also takes that one's decision values, float32 [batch, classes].
         classes: names of the model's outputs, in their order.
         text_columns: names of the columns that the training texts were joined from; empty when the
             training data had no header.
         threshold: predictions with a lower confidence need a review.
+        linear_path: gives the network's decision values; by default there is none.
 
     Attributes:
         classes_: names of the classes, in the order of the columns of `predict_proba`.
@@ -71,6 +72,7 @@ class Classifier:
         *,
         text_columns: Sequence[str] = (),
         threshold: float = DEFAULT_THRESHOLD,
+        linear_path: LinearPath | None = None,
     ) -> None:
         self.cleaner = cleaner
         self.vectorizer = vectorizer
@@ -78,6 +80,7 @@ class Classifier:
         self.classes_ = tuple(classes)
         self.text_columns = tuple(text_columns)
         self.threshold = threshold
+        self.linear_path = linear_path
 
     def predict(self, texts: Any, *, with_probabilities: bool = False) -> pd.DataFrame:
         """Classify raw texts.
@@ -143,17 +146,14 @@ class Classifier:
 
         Rows are in the order of the texts, columns in the order of `classes_`; see `predict`.
         """
-        texts = as_texts(texts)
-        if 0 < len(texts) <= _FEW and keras.backend.backend() == "tensorflow":
-            return self._predict_few(self.vectorizer.cut(self.cleaner.clean(texts)))
-        return self.predict_encoded(self.encode(texts))
+        return self.predict_encoded(self.encode(as_texts(texts)))
 
     def encode(self, texts: Sequence[str]) -> TokenIds:
         """Return the token ids of raw texts."""
         return self.vectorizer.encode(self.cleaner.clean(texts))
 
-    def with_network(self, network: Any) -> "Classifier":
-        """Return a copy of this classifier with another network."""
+    def with_network(self, network: Any, linear_path: LinearPath | None = None) -> "Classifier":
+        """Return a copy of this classifier with another network and linear path."""
         return Classifier(
             self.cleaner,
             self.vectorizer,
@@ -161,21 +161,17 @@ class Classifier:
             self.classes_,
             text_columns=self.text_columns,
             threshold=self.threshold,
+            linear_path=linear_path,
         )
 
     def predict_encoded(self, ids: TokenIds) -> np.ndarray:
         """Return class probabilities of encoded texts; float32 [texts, classes]."""
-        return predict_in_batches(self._predict, ids, classes=len(self.classes_))
+        features = () if self.linear_path is None else (self.linear_path.decide(ids),)
+        return predict_in_batches(self._predict, ids, *features, classes=len(self.classes_))
 
     @functools.cached_property
-    def _predict(self) -> Callable[[Any], np.ndarray]:
-        return _traced_once(with_fast_lstms(self.network), ((None, None), "int32"))
-
-    @functools.cached_property
-    def _predict_few(self) -> Callable[[Any], np.ndarray]:
-        # One graph that starts from strings: a separate call of the vectorizer would cost as much
-        # time as the network.
-        return _traced_once(self.string_model(), ((None,), "string"))
+    def _predict(self) -> Callable[..., np.ndarray]:
+        return _traced_once(with_fast_lstms(self.network))
 
     def string_model(self) -> keras.Model:
         """Return one Keras model: tf.string [batch] of cleaned texts → float32 [batch, classes]."""
@@ -183,7 +179,10 @@ class Classifier:
         ids = ops.cast(self.vectorizer.layer(texts), "int32")
         # One more position, so that a batch of empty texts has a length above 0.
         ids = ops.pad(ids, [[0, 0], [0, 1]])[:, : self.vectorizer.max_length]
-        return keras.Model(texts, self.network(ids), name="ecomclf")
+        if self.linear_path is None:
+            return keras.Model(texts, self.network(ids), name="ecomclf")
+        decisions = decisions_of_strings(self.linear_path, texts, ids, self.vectorizer.max_length)
+        return keras.Model(texts, self.network([ids, decisions]), name="ecomclf")
 
     def save(self, folder: Path) -> None:
         """Write `model.keras` and `classifier.json` into a folder, created if necessary."""
@@ -227,13 +226,15 @@ class Classifier:
         outputs, rows = network.output_shape[-1], min(_vocabulary_sizes(network))
         _require(len(about["classes"]) == outputs, folder, f"the network has {outputs} classes")
         _require(layer.vocabulary_size() <= rows, folder, f"the network knows {rows} ids")
+        vectorizer = Vectorizer(layer.get_vocabulary(), about["max_length"])
         return cls(
             Cleaner(about["steps"], about["fill_missing"]),
-            Vectorizer(layer.get_vocabulary(), about["max_length"]),
+            vectorizer,
             network,
             about["classes"],
             text_columns=about["text_columns"],
             threshold=about["threshold"],
+            linear_path=read_linear_network(model, vectorizer.words),
         )
 
 
@@ -244,6 +245,8 @@ def _save_with_tensorflow(classifier: Classifier, path: Path) -> None:
         classifier.network.save(parts / MODEL_FILE)
         words = json.dumps([classifier.vectorizer.max_length, classifier.vectorizer.words])
         (parts / _WORDS_FILE).write_text(words, encoding="utf-8")
+        if classifier.linear_path is not None:
+            classifier.linear_path.save(parts)
         program = (
             "import sys; from ecomclf.models import classifier; classifier.assemble(*sys.argv[1:])"
         )
@@ -256,12 +259,14 @@ def _save_with_tensorflow(classifier: Classifier, path: Path) -> None:
 
 
 def assemble(parts: str, path: str) -> None:
-    """Save a string model, given the network and vocabulary files written by another backend."""
-    network = keras.models.load_model(Path(parts) / MODEL_FILE, compile=False)
-    text = (Path(parts) / _WORDS_FILE).read_text(encoding="utf-8")
-    max_length, words = json.loads(text)
+    """Save a string model, given what `_save_with_tensorflow` wrote with another backend."""
+    folder = Path(parts)
+    network = keras.models.load_model(folder / MODEL_FILE, compile=False)
+    max_length, words = json.loads((folder / _WORDS_FILE).read_text(encoding="utf-8"))
     vectorizer = Vectorizer(words, max_length)
-    Classifier(Cleaner(()), vectorizer, network, ()).string_model().save(path)
+    linear_path = LinearPath.load(folder, vectorizer.words)
+    whole = Classifier(Cleaner(()), vectorizer, network, (), linear_path=linear_path)
+    whole.string_model().save(path)
 
 
 def _vocabulary_sizes(network: Any) -> Iterator[int]:
@@ -309,17 +314,22 @@ def _require(fits: bool, folder: Path, found: str) -> None:
         )
 
 
-def _traced_once(
-    model: keras.Model, inputs: tuple[tuple[int | None, ...], str]
-) -> Callable[[Any], np.ndarray]:
-    """Compile a model's prediction for batches of any size; `inputs` are their shape and dtype.
+def _traced_once(model: keras.Model) -> Callable[..., np.ndarray]:
+    """Compile a network's prediction for batches of any size.
 
     `Model.predict_on_batch` traces anew for one batch shape after the other.
     """
     if keras.backend.backend() != "tensorflow":
-        return lambda batch: np.asarray(model.predict_on_batch(batch))
+        return lambda *batch: np.asarray(model.predict_on_batch(_as_input(batch)))
     import tensorflow as tf
 
-    signature = [tf.TensorSpec(*inputs)]
-    predict = tf.function(lambda batch: model(batch, training=False), input_signature=signature)
-    return lambda batch: predict(tf.constant(batch)).numpy()
+    signature = [tf.TensorSpec(each.shape, each.dtype) for each in model.inputs]
+    predict = tf.function(
+        lambda *batch: model(_as_input(batch), training=False), input_signature=signature
+    )
+    return lambda *batch: predict(*map(tf.constant, batch)).numpy()
+
+
+def _as_input(batch: Sequence[Any]) -> Any:
+    """Return the arrays as Keras takes them: alone, or in a list."""
+    return batch[0] if len(batch) == 1 else list(batch)

@@ -13,7 +13,6 @@ from ecomclf.config.schema import ModelConfig
 from ecomclf.evaluation.calibration import fit_temperature, with_temperature
 from ecomclf.evaluation.report import SMALLEST_PROBABILITY
 from ecomclf.models.architecture import build_model
-from ecomclf.models.linear_path import build_linear_path
 
 # Candidate weights of the linear path. 1 is left out: without a network the winner would be the
 # baseline.
@@ -51,11 +50,12 @@ def choose_blend(
 ) -> Blend:
     """Choose the number of members and the weight of the linear path on the validation rows.
 
-    The trials, and the epoch kept of each, were selected on the same rows, so these rows favour
-    few members and a low weight. Therefore the most even blend, all members and a weight of one
-    half, is preferred, unless its accuracy is more than two standard errors below the best
-    candidate's; then the next most even one is. This follows the one-standard-error rule (Breiman
-    et al., 1984, Classification and Regression Trees, 3.4.3).
+    Each further member costs as much time per prediction as the first. So the fewest members are
+    preferred, unless the accuracy is more than two standard errors below the best candidate's; then
+    one more is tried. This follows the one-standard-error rule (Breiman et al., 1984,
+    Classification and Regression Trees, 3.4.3). The trials, and the epoch kept of each, were
+    selected on the same rows, so these rows favour a low weight of the linear path. Therefore,
+    among the blends that are not clearly worse, the weight closest to one half is.
 
     Args:
         labels: int32 [rows], the true labels of the validation rows.
@@ -67,12 +67,12 @@ def choose_blend(
         The blend, with its temperatures fitted on the same rows.
 
     Example:
-        Two trials of equal accuracy are both kept:
+        Of two trials of equal accuracy the first is enough:
 
         >>> labels = np.array([0, 1, 0, 1])
         >>> probabilities = np.array([[0.9, 0.1], [0.2, 0.8], [0.7, 0.3], [0.4, 0.6]])
         >>> choose_blend(labels, [probabilities, probabilities], None)
-        Blend(members=2, wide_share=0.0, wide_temperature=1.0, temperature=1.0)
+        Blend(members=1, wide_share=0.0, wide_temperature=1.0, temperature=1.0)
 
     """
     shares: tuple[float, ...] = (0.0,)
@@ -89,7 +89,7 @@ def choose_blend(
     correct = {key: mixed.argmax(axis=1) == labels for key, mixed in candidates.items()}
     best = max(correct.values(), key=lambda each: each.mean())
     good = [key for key, each in correct.items() if not _clearly_worse(each, best)]
-    count, share = min(good, key=lambda key: (abs(key[1] - 0.5), -key[0]))
+    count, share = min(good, key=lambda key: (key[0], abs(key[1] - 0.5)))
     temperature = fit_temperature(labels, candidates[count, share])
     return Blend(count, share, wide_temperature, temperature)
 
@@ -101,19 +101,17 @@ def _clearly_worse(correct: np.ndarray, best: np.ndarray) -> bool:
     return bool(difference.mean() > _STANDARD_ERRORS * standard_error)
 
 
-def build_ensemble(
-    members: Mapping[int, keras.Model], linear_path: keras.Model | None, blend: Blend
-) -> keras.Model:
+def build_ensemble(members: Mapping[int, keras.Model], blend: Blend) -> keras.Model:
     """Combine networks into one, uncompiled.
 
     Args:
         members: the trials' networks by trial number.
-        linear_path: the network of the linear path; left out if `blend.wide_share` is 0.
         blend: how they are combined.
 
     Returns:
-        int32 [batch, length] of ids → float32 [batch, classes], probabilities. The members are
-        layers of it named `trial_<number>`.
+        int32 [batch, length] of ids, and unless `blend.wide_share` is 0 also float32 [batch,
+        classes], the decision values of the linear path → float32 [batch, classes], probabilities.
+        The members are layers of it named `trial_<number>`.
 
     """
     ids = keras.Input((None,), dtype="int32", name="ids")
@@ -124,11 +122,14 @@ def build_ensemble(
     ]
     answers = [network(ids) for network in named]
     mixed = answers[0] if len(answers) == 1 else layers.Average(name="average")(answers)
-    if linear_path is not None and blend.wide_share:
-        linear = ops.softmax(linear_path(ids) / blend.wide_temperature)
+    inputs = [ids]
+    if blend.wide_share:
+        decisions = keras.Input((mixed.shape[-1],), dtype="float32", name="decisions")
+        linear = ops.softmax(decisions / blend.wide_temperature)
         mixed = (1 - blend.wide_share) * mixed + blend.wide_share * linear
+        inputs.append(decisions)
     calibrated = ops.softmax(ops.log(ops.maximum(mixed, SMALLEST_PROBABILITY)) / blend.temperature)
-    return keras.Model(ids, calibrated, name="classifier")
+    return keras.Model(inputs, calibrated, name="classifier")
 
 
 def trial_name(number: int) -> str:
@@ -184,4 +185,4 @@ def rebuild(
         )
         for number, config in configs.items()
     }
-    return build_ensemble(members, build_linear_path(vocabulary_size, classes), blend)
+    return build_ensemble(members, blend)

@@ -1,90 +1,264 @@
-"""The linear path: TF-IDF and a linear SVM over the same ids as the networks, as a Keras model.
+"""The linear path: TF-IDF over words, word pairs and characters, and a linear SVM.
 
-A linear model over words is hard to beat, and a network adds word order. Combining the two follows
-"Wide & Deep Learning" (Cheng et al., 2016, arXiv:1606.07792), except that they are fitted
-separately and their probabilities are averaged. Saved models and configs call this path `wide`.
+A linear model is hard to beat, and a network adds word order. Combining the two follows "Wide &
+Deep Learning" (Cheng et al., 2016, arXiv:1606.07792), except that they are fitted separately and
+their probabilities are averaged. Saved models and configs call this path `wide`.
+
+Its features are those of scikit-learn's `TfidfVectorizer` for word 1- and 2-grams and for character
+2- to 5-grams within words, with one difference: a block of features is divided by
+sqrt(Σ count · idf²) instead of sqrt(Σ count² · idf²). So everything is a sum over the words of a
+text, and the n-grams of a word are looked up only once.
 """
 
-import keras
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+
 import numpy as np
-import scipy.sparse
-from keras import layers, ops
-from sklearn.feature_extraction.text import TfidfTransformer
+from scipy import sparse
 
+from ecomclf.data.splitting import Split
+from ecomclf.evaluation.report import evaluate_labels
 from ecomclf.models.linear_svm import fit_linear_svm
-from ecomclf.text.token_ids import PADDING_ID, UNKNOWN_ID, TokenIds
+from ecomclf.text.character_ngrams import MAX_BUCKETS, CharacterNgrams
+from ecomclf.text.token_ids import UNKNOWN_ID, TokenIds
+from ecomclf.text.vectorizer import UNKNOWN
+from ecomclf.text.word_pairs import NO_PAIR, pair_buckets
 
-# Smaller than the squared TF-IDF norm of any text; avoids division by 0 for texts without known
-# words.
-_MIN_SQUARED_NORM = 1e-12
+# Smaller than the squared norm of any text with features; avoids division by 0 for others.
+MIN_SQUARED_NORM = 1e-12
+# A table has a row per bucket and a column per class. With hundreds of classes it has fewer
+# buckets, so that it stays below 128 MiB.
+_MAX_TABLE, _MIN_BUCKETS = 2**25, 2**10
+# Numbers other than 0 in the features of the training texts. Of longer data, random rows are used.
+_MAX_ENTRIES = 40_000_000
+_FILE = "linear_path.npz"
+# Features of a word with its next one, and those with the character n-grams of an average word.
+_WORD_ENTRIES, _CHARACTER_ENTRIES = 2, 22
+
+
+@dataclass(frozen=True)
+class LinearPath:
+    """A fitted linear path.
+
+    Each table holds, for a word or a bucket, coefficient · idf of each class, and idf² in its last
+    column. Rows of padding, of the unknown token and of bucket 0 are 0.
+
+    Attributes:
+        vocabulary: words by id.
+        words: float32 [vocabulary size, classes + 1].
+        pairs: float32 [buckets, classes + 1], pairs of neighbouring words of the vocabulary.
+        intercept: float32 [classes].
+        ngrams: hashes character n-grams; None for a path without them.
+        characters: float32 [`ngrams.buckets`, classes + 1]; None for a path without them.
+
+    """
+
+    vocabulary: tuple[str, ...]
+    words: np.ndarray
+    pairs: np.ndarray
+    intercept: np.ndarray
+    ngrams: CharacterNgrams | None = None
+    characters: np.ndarray | None = None
+
+    def decide(self, ids: TokenIds) -> np.ndarray:
+        """Return decision values of encoded texts; float32 [texts, classes]."""
+        counts = _count(ids.values, ids.offsets, len(self.words))
+        pairs = _count(pair_buckets(ids, len(self.pairs)), ids.offsets, len(self.pairs))
+        decisions = _normalized(counts @ self.words + pairs @ self.pairs) + self.intercept
+        if self.ngrams is None:
+            return np.asarray(decisions)
+        characters = counts @ self._characters_of_words
+        if ids.unknown is not None and ids.unknown.words:
+            ngrams = _count_ngrams(self.ngrams, ids.unknown.words)
+            characters += _count_unknown(ids) @ (ngrams @ self.characters)
+        return np.asarray(decisions + _normalized(characters))
+
+    def save(self, folder: Path) -> None:
+        """Write everything but the vocabulary to a folder."""
+        arrays: dict[str, Any] = {
+            "words": self.words,
+            "pairs": self.pairs,
+            "intercept": self.intercept,
+        }
+        if self.ngrams is not None:
+            arrays |= {"characters": self.characters, "alphabet": np.array(self.ngrams.alphabet)}
+        np.savez(folder / _FILE, **arrays)
+
+    @classmethod
+    def load(cls, folder: Path, vocabulary: tuple[str, ...]) -> Self | None:
+        """Read what `save` wrote; None if there is nothing."""
+        if not (folder / _FILE).exists():
+            return None
+        with np.load(folder / _FILE, allow_pickle=False) as file:
+            arrays = dict(file)
+        path = cls(vocabulary, arrays["words"], arrays["pairs"], arrays["intercept"])
+        if "characters" not in arrays:
+            return path
+        ngrams = CharacterNgrams(str(arrays["alphabet"]), buckets=len(arrays["characters"]))
+        return dataclasses.replace(path, ngrams=ngrams, characters=arrays["characters"])
+
+    @cached_property
+    def _characters_of_words(self) -> np.ndarray:
+        """Return the sum over the n-grams of each word of the vocabulary."""
+        assert self.ngrams is not None
+        return np.asarray(_count_ngrams(self.ngrams, self.vocabulary) @ self.characters)
+
+
+def tune_linear_path(
+    vocabulary: Sequence[str], train: TokenIds, validation: TokenIds, split: Split, monitor: str
+) -> tuple[LinearPath, np.ndarray]:
+    """Fit a linear path with and without character n-grams; return the better one.
+
+    Args:
+        vocabulary: words by id.
+        train: token ids of the training texts, with their unknown words.
+        validation: those of the validation texts.
+        split: the labels of both.
+        monitor: metric on the validation rows that decides, such as `val_f1_macro`.
+
+    Returns:
+        The path, and its decision values of the validation rows, float32 [rows, classes].
+
+    """
+    metric, classes = monitor.removeprefix("val_"), len(split.classes)
+    fitted = []
+    for characters in (True, False):  # of equal ones the first is taken
+        path = fit_linear_path(
+            vocabulary, train, split.train.labels, classes=classes, characters=characters
+        )
+        decisions = path.decide(validation)
+        predicted = decisions.argmax(axis=1)
+        report = evaluate_labels(split.validation.labels, predicted, split.classes)
+        fitted.append((getattr(report, metric), path, decisions))
+    _, path, decisions = max(fitted, key=lambda each: each[0])
+    return path, decisions
 
 
 def fit_linear_path(
-    ids: TokenIds, labels: np.ndarray, *, vocabulary_size: int, classes: int
-) -> keras.Model:
-    """Fit `TfidfTransformer` and `LinearSVC` with default settings and copy them into a network.
+    vocabulary: Sequence[str],
+    ids: TokenIds,
+    labels: np.ndarray,
+    *,
+    classes: int,
+    characters: bool,
+) -> LinearPath:
+    """Fit the features and the linear SVM on training texts.
+
+    With more than 40 million features in all texts together, random texts are fitted on.
 
     Args:
-        ids: training texts.
-        labels: int32 [texts]; every class must occur.
-        vocabulary_size: number of ids, including padding and the unknown token.
+        vocabulary: words by id, the first two being padding and the unknown token.
+        ids: token ids of the training texts, with their unknown words.
+        labels: int32 [texts].
         classes: number of classes.
-
-    Returns:
-        int32 [batch, length] of ids, 0 after the end of each text → float32 [batch, classes], the
-        decision values of the SVM. Padding and unknown tokens are ignored.
+        characters: whether to use character n-grams; they cover the unknown words too.
 
     """
-    counts = _counts(ids, vocabulary_size)
-    tfidf = TfidfTransformer().fit(counts)
-    svm = fit_linear_svm(tfidf.transform(counts), labels)
-    coefficients, intercept = svm.coef_, svm.intercept_
-    if classes == 2:  # scikit-learn has one row of coefficients then, in favour of class 1
-        coefficients = np.concatenate([-coefficients, coefficients])
-        intercept = np.concatenate([-intercept, intercept])
-    idf = np.where(np.isin(range(vocabulary_size), (PADDING_ID, UNKNOWN_ID)), 0.0, tfidf.idf_)
-    network = build_linear_path(vocabulary_size, classes)
-    network.get_layer("wide_weights").set_weights([coefficients.T * idf[:, np.newaxis]])
-    network.get_layer("wide_squared_idf").set_weights([idf[:, np.newaxis] ** 2])
-    network.get_layer("wide_intercept").set_weights([np.eye(classes), intercept])
-    return network
+    buckets = _bucket_count(classes)
+    rows = _draw_texts(ids, characters=characters)
+    counts = [
+        _count(ids.values, ids.offsets, len(vocabulary), ignored=UNKNOWN_ID)[rows],
+        _count(pair_buckets(ids, buckets), ids.offsets, buckets, ignored=NO_PAIR)[rows],
+    ]
+    ngrams = None
+    if characters:
+        unknown = ids.unknown.words if ids.unknown is not None else ()
+        ngrams = CharacterNgrams.fit((*vocabulary[UNKNOWN_ID + 1 :], *unknown), buckets=buckets)
+        of_known, of_unknown = (_count_ngrams(ngrams, each) for each in (vocabulary, unknown))
+        counts.append(counts[0] @ of_known + _count_unknown(ids)[rows] @ of_unknown)
+    idf = [_inverse_document_frequency(each) for each in counts]
+    blocks = [_weigh(counts[:2], idf[:2])]
+    if characters:
+        blocks.append(_weigh(counts[2:], idf[2:]))
+    svm = fit_linear_svm(sparse.hstack(blocks, format="csr"), labels[rows], classes=classes)
+    ends = np.cumsum([len(each) for each in idf])[:-1]
+    tables = [
+        _table(coefficients, each)
+        for coefficients, each in zip(np.split(svm.coefficients, ends, axis=1), idf, strict=True)
+    ]
+    return LinearPath(tuple(vocabulary), tables[0], tables[1], svm.intercepts, ngrams, *tables[2:])
 
 
-def _counts(ids: TokenIds, vocabulary_size: int) -> scipy.sparse.csr_matrix:
-    """Count the known ids of each text; float64 [texts, vocabulary]."""
-    known = ~np.isin(ids.values, (PADDING_ID, UNKNOWN_ID))
-    # Copied, because SciPy sorts the ids of each text in place.
-    counts = scipy.sparse.csr_matrix(
-        (known.astype(np.float64), ids.values, ids.offsets),
-        shape=(len(ids), vocabulary_size),
-        copy=True,
+def _bucket_count(classes: int) -> int:
+    """Return the number of buckets that keeps a table within its limit; a power of two."""
+    fitting: int = 1 << ((_MAX_TABLE // (classes + 1)).bit_length() - 1)
+    return min(MAX_BUCKETS, max(_MIN_BUCKETS, fitting))
+
+
+def _draw_texts(ids: TokenIds, *, characters: bool) -> np.ndarray:
+    """Return which texts to fit on, ascending; int64 [drawn texts]."""
+    entries = max(1, len(ids.values) * (_CHARACTER_ENTRIES if characters else _WORD_ENTRIES))
+    count = min(len(ids), len(ids) * _MAX_ENTRIES // entries)
+    return np.sort(np.random.default_rng(0).permutation(len(ids))[:count])
+
+
+def _count(
+    values: np.ndarray, offsets: np.ndarray, columns: int, *, ignored: int = -1
+) -> sparse.csr_matrix:
+    """Count the values of each text, those above `ignored`; float32 [texts, columns].
+
+    A value that occurs several times has as many entries, unless some are ignored.
+    """
+    # Copied, because SciPy may sort the values of each text in place.
+    counts = sparse.csr_matrix(
+        ((values > ignored).astype(np.float32), values.copy(), offsets),
+        (len(offsets) - 1, columns),
     )
-    counts.sum_duplicates()
-    counts.eliminate_zeros()
+    if ignored >= 0:
+        counts.eliminate_zeros()
+        counts.sum_duplicates()
     return counts
 
 
-def build_linear_path(vocabulary_size: int, classes: int) -> keras.Model:
-    """Build the untrained network of a linear path.
+def _count_ngrams(ngrams: CharacterNgrams, words: Sequence[str]) -> sparse.csr_matrix:
+    """Count the character n-grams of words, by bucket; float32 [words, buckets].
 
-    For each text it computes Σ idf · coefficient / ‖count · idf‖ + intercept. The squared norm,
-    Σ (count · idf)² over the distinct words of a text, is computed as a sum over its positions,
-    Σ count · idf², because a word occurs at `count` of them.
-
-    Args:
-        vocabulary_size: number of ids, including padding and the unknown token.
-        classes: number of classes.
-
-    Returns:
-        int32 [batch, length] of ids → float32 [batch, classes].
-
+    The first two rows of a vocabulary, padding and the unknown token, are no words.
     """
-    ids = keras.Input((None,), dtype="int32", name="ids")
-    weights = layers.Embedding(vocabulary_size, classes, name="wide_weights")(ids)
-    squared_idf = layers.Embedding(vocabulary_size, 1, name="wide_squared_idf")(ids)
-    same = ops.equal(ops.expand_dims(ids, 1), ops.expand_dims(ids, 2))
-    count = ops.sum(ops.cast(same, "float32"), axis=2, keepdims=True)
-    norm = ops.sqrt(ops.maximum(ops.sum(squared_idf * count, axis=1), _MIN_SQUARED_NORM))
-    # A dense layer with the identity matrix is the stock layer that can hold the intercept.
-    decisions = layers.Dense(classes, name="wide_intercept")(ops.sum(weights, axis=1) / norm)
-    return keras.Model(ids, decisions, name="wide")
+    named = [word if word != UNKNOWN else "" for word in words]
+    buckets = ngrams.encode(named)
+    return _count(buckets.values, buckets.offsets, ngrams.buckets)
+
+
+def _count_unknown(ids: TokenIds) -> sparse.csr_matrix:
+    """Count the unknown words of each text; float32 [texts, unknown words]."""
+    if ids.unknown is None:
+        return sparse.csr_matrix((len(ids), 0), dtype=np.float32)
+    rows = np.searchsorted(ids.offsets, ids.unknown.positions, side="right") - 1
+    counts = np.ones(len(rows), np.float32)
+    shape = (len(ids), len(ids.unknown.words))
+    return sparse.csr_matrix((counts, (rows, ids.unknown.which)), shape)
+
+
+def _inverse_document_frequency(counts: sparse.csr_matrix) -> np.ndarray:
+    """Return ln((1 + texts) / (1 + texts with the feature)) + 1, as scikit-learn smooths it.
+
+    Features that occur in no text get 0; float64 [features].
+    """
+    counts.sum_duplicates()
+    frequency = np.bincount(counts.indices, minlength=counts.shape[1])
+    idf = np.log((1 + counts.shape[0]) / (1 + frequency)) + 1
+    return np.where(frequency > 0, idf, 0.0)
+
+
+def _weigh(counts: list[sparse.csr_matrix], idf: list[np.ndarray]) -> sparse.csr_matrix:
+    """Return count · idf of some blocks of features side by side, normalized together."""
+    beside, weights = sparse.hstack(counts, format="csr"), np.concatenate(idf)
+    norm = np.sqrt(np.maximum(beside @ weights**2, MIN_SQUARED_NORM))
+    return (sparse.diags(1 / norm) @ beside @ sparse.diags(weights)).tocsr()
+
+
+def _table(coefficients: np.ndarray, idf: np.ndarray) -> np.ndarray:
+    """Return coefficient · idf of each class, and idf²; float32 [features, classes + 1]."""
+    table = np.concatenate([coefficients * idf, [idf**2]]).T
+    return np.ascontiguousarray(table, np.float32)
+
+
+def _normalized(sums: np.ndarray) -> np.ndarray:
+    """Divide sums over the rows of a table by the norm that is in the last column."""
+    norm = np.sqrt(np.maximum(sums[:, -1:], MIN_SQUARED_NORM))
+    return np.asarray(sums[:, :-1] / norm)

@@ -8,8 +8,9 @@ import keras
 import numpy as np
 
 from ecomclf.config.loading import Config
-from ecomclf.data.resampling import resample_rows
+from ecomclf.data.resampling import drop_suspects, resample_rows
 from ecomclf.data.splitting import Split
+from ecomclf.evaluation.cross_validation import label_support
 from ecomclf.evaluation.report import Report, evaluate
 from ecomclf.models.architecture import build_model
 from ecomclf.models.classifier import Classifier
@@ -18,6 +19,11 @@ from ecomclf.models.fitting import EpochMetrics, History, fit
 from ecomclf.runtime.timing import Stopwatch
 from ecomclf.text.batching import TrainingBatches
 from ecomclf.text.encoded_texts import EncodedTexts
+
+# A row with less support for its label is dropped by `suspects: drop`.
+_LEAST_SUPPORT = 0.3
+# With `suspects: weigh` a row weighs as much as the support for its label, but at least this much.
+_LEAST_WEIGHT = np.float32(0.1)
 
 
 @dataclass(frozen=True)
@@ -86,6 +92,8 @@ def fit_classifier(
         watch.lap("logging")
 
     train, validation = _batches(config, split, texts)
+    if config.train.suspects != "keep":
+        watch.lap("suspects")
     try:
         history = fit(
             fast, train, validation, config.train, tensorboard=tensorboard, on_epoch=time_epoch
@@ -105,11 +113,11 @@ def fit_classifier(
 def _batches(
     config: Config, split: Split, texts: EncodedTexts
 ) -> tuple[TrainingBatches, TrainingBatches]:
-    """Return the batches of the training rows, resampled if asked for, and the validation rows."""
+    """Return the batches of the training rows that are drawn, and of the validation rows."""
     ids, labels = texts.train, split.train.labels
-    if config.train.resample:
-        drawn = resample_rows(labels, split.classes, config.train.resample, config.seed)
-        ids, labels = ids.take(drawn), labels[drawn]
+    rows, weights = _draw_rows(config, split)
+    if rows is not None:
+        ids, labels = ids.take(rows), labels[rows]
     classes, batch_size = len(split.classes), config.train.batch_size
     train = TrainingBatches(
         ids,
@@ -119,6 +127,7 @@ def _batches(
         shuffle=True,
         seed=config.seed,
         word_swap=config.train.word_swap,
+        weights=weights,
     )
     validation = TrainingBatches(
         texts.validation,
@@ -128,3 +137,27 @@ def _batches(
         shuffle=False,
     )
     return train, validation
+
+
+def _draw_rows(config: Config, split: Split) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """Return which training rows to train on, suspects dropped and classes resampled, if at all.
+
+    Returns:
+        int64 [drawn rows], None for all rows; and their weights in the loss, float32 [drawn rows],
+        None if all weigh the same.
+
+    """
+    labels, suspects = split.train.labels, config.train.suspects
+    rows = weights = None
+    if suspects != "keep":
+        support = label_support(split.train, len(split.classes))
+        if suspects == "weigh":
+            weights = np.maximum(support, _LEAST_WEIGHT)
+        else:
+            rows = drop_suspects(labels, support, _LEAST_SUPPORT)
+    if config.train.resample:
+        kept = np.arange(len(labels)) if rows is None else rows
+        rows = kept[resample_rows(labels[kept], split.classes, config.train.resample, config.seed)]
+    if rows is not None and weights is not None:
+        weights = weights[rows]
+    return rows, weights

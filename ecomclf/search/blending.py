@@ -4,7 +4,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import optuna
@@ -19,6 +19,7 @@ from ecomclf.tracking.runs import CLASSIFIER_FOLDER, Tracking
 if TYPE_CHECKING:
     from ecomclf.models.classifier import Classifier
     from ecomclf.models.ensemble import Blend
+    from ecomclf.models.linear_path import LinearPath
     from ecomclf.models.training import Fitted
     from ecomclf.text.token_ids import TokenIds
 
@@ -63,22 +64,18 @@ def choose_winner(config: Config, split: Split, study: optuna.Study, tracking: T
 
     """
     from ecomclf.models.ensemble import choose_blend
-    from ecomclf.models.linear_path import fit_linear_path
+    from ecomclf.models.linear_path import tune_linear_path
 
     runs = tracking.trial_runs(study.user_attrs[ID])
     configs = _candidates(config, study, tracking, runs)
     loaded = _load(tracking, {number: runs[number] for number in configs})
     best = next(iter(loaded.values()))
     train, validation = _encode(best, split, next(iter(configs.values())))
-    linear, decisions = None, None
+    path, decisions = None, None
     if config.winner.wide:
-        linear = fit_linear_path(
-            train,
-            split.train.labels,
-            vocabulary_size=best.vectorizer.vocabulary_size,
-            classes=len(split.classes),
+        path, decisions = tune_linear_path(
+            best.vectorizer.words, train, validation, split, config.train.monitor
         )
-        decisions = best.with_network(linear).predict_encoded(validation)
     members = [each.predict_encoded(validation) for each in loaded.values()]
     blend = choose_blend(split.validation.labels, members, decisions)
     trials = tuple(loaded)[: blend.members]
@@ -88,7 +85,7 @@ def choose_winner(config: Config, split: Split, study: optuna.Study, tracking: T
         {number: loaded[number] for number in trials},
         tuple(configs[number] for number in trials),
         blend,
-        linear,
+        path if blend.wide_share else None,
         validation,
     )
 
@@ -108,7 +105,7 @@ def _blend(
     members: "Mapping[int, Classifier]",
     configs: tuple[Config, ...],
     blend: "Blend",
-    linear: Any,
+    path: "LinearPath | None",
     validation: "TokenIds",
 ) -> Winner:
     """Combine classifiers, and set the threshold for the config's target precision."""
@@ -117,7 +114,7 @@ def _blend(
 
     networks = {number: each.network for number, each in members.items()}
     first = next(iter(members.values()))
-    classifier = first.with_network(build_ensemble(networks, linear, blend))
+    classifier = first.with_network(build_ensemble(networks, blend), path)
     probabilities = classifier.predict_encoded(validation)
     classifier.threshold = threshold_for(
         split.validation.labels, probabilities, config.winner.target_precision

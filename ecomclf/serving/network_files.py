@@ -123,7 +123,7 @@ def _reads_back(
     try:
         write()
         expected, found = (
-            keras.ops.convert_to_numpy(network(_random_ids(classifier, side), training=False))
+            keras.ops.convert_to_numpy(network(_random_inputs(classifier, side), training=False))
             for network, side in ((classifier.network, "post"), (read(), padding))
         )
         agrees = np.allclose(found, expected, atol=1e-5)
@@ -134,15 +134,23 @@ def _reads_back(
     return agrees
 
 
-def _random_ids(classifier: Classifier, padding: str) -> np.ndarray:
-    """Return texts of several lengths, the same ones on each call; int32 [texts, max_length]."""
+def _random_inputs(classifier: Classifier, padding: str) -> Any:
+    """Return the inputs of a network for texts of several lengths, the same ones on each call.
+
+    They are int32 [texts, max_length] of ids, and with a linear path also float32 [texts, classes]
+    of decision values.
+    """
     sizes, generator = network_sizes(classifier), np.random.default_rng(0)
     texts = [
         generator.integers(1, sizes["vocabulary_size"], length)
         for length in (*_LENGTHS, sizes["max_length"])
     ]
     ids = keras.utils.pad_sequences(texts, sizes["max_length"], padding=padding, truncating="post")
-    return np.asarray(ids, np.int32)
+    inputs = np.asarray(ids, np.int32)
+    if classifier.linear_path is None:
+        return inputs
+    decisions = generator.normal(size=(len(texts), sizes["classes"]))
+    return [inputs, decisions.astype(np.float32)]
 
 
 @contextmanager

@@ -34,7 +34,8 @@ _CONTENTS = {
     "ecomclf.load(folder) takes raw texts",
     _CONFIG: "the config of the best trial; text.steps are the cleaning steps",
     _ENSEMBLE: "the networks that are averaged, the share of the linear path, the temperature",
-    WEIGHTS_FILE: "weights of the network, ids -> probabilities; load_weights into "
+    WEIGHTS_FILE: "weights of the network: ids, and decision values of the linear path if "
+    "there is one, -> probabilities; load_weights into "
     "ecomclf.models.ensemble.rebuild(text of ensemble.json, vocabulary_size={vocabulary_size}, "
     "classes={classes}, max_length={max_length})",
     H5_FILE: "the network as a keras.Sequential, ids -> probabilities; "

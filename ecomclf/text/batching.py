@@ -22,7 +22,7 @@ class TrainingBatches:
     """Iterate over padded batches of one epoch, as `Model.fit` takes them.
 
     Yields ids int32 [batch, length], padded to the longest text of the batch, and one-hot labels
-    float32 [batch, classes].
+    float32 [batch, classes]; with `weights` also the texts' weights in the loss, float32 [batch].
 
     Args:
         ids: token ids of all texts.
@@ -33,6 +33,7 @@ class TrainingBatches:
         seed: seed of shuffling and of `word_swap`.
         word_swap: fraction of words swapped in each text, resampled every epoch; only with
             `shuffle`.
+        weights: float32 [texts], weight of each text in the loss; by default all weigh the same.
 
     Example:
         >>> ids = TokenIds(np.array([7, 5, 6, 8], np.int32), np.array([0, 1, 3, 4]))
@@ -55,6 +56,7 @@ class TrainingBatches:
         shuffle: bool,
         seed: int = 0,
         word_swap: float = 0.0,
+        weights: np.ndarray | None = None,
     ) -> None:
         self._ids = ids
         self._labels = labels
@@ -62,17 +64,19 @@ class TrainingBatches:
         self._batch_size = batch_size
         self._generator = np.random.default_rng(seed) if shuffle else None
         self._word_swap = word_swap
+        self._weights = weights
 
     def __len__(self) -> int:
         """Return the number of batches per epoch."""
         return -(-len(self._ids) // self._batch_size)
 
-    def __iter__(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    def __iter__(self) -> Iterator[tuple[np.ndarray, ...]]:
         for rows in self._group_rows():
             ids = self._ids.padded(rows)
             if self._generator is not None and self._word_swap:
                 _swap_words(ids, self._ids.lengths_of(rows), self._word_swap, self._generator)
-            yield ids, self._one_hot[self._labels[rows]]
+            targets = self._one_hot[self._labels[rows]]
+            yield (ids, targets) if self._weights is None else (ids, targets, self._weights[rows])
 
     def dataset(self) -> Any:
         """Return the batches as a `tf.data.Dataset` whose signature leaves the length open.
@@ -82,11 +86,13 @@ class TrainingBatches:
         """
         import tensorflow as tf
 
-        signature = (
+        signature = [
             tf.TensorSpec((None, None), tf.int32),
             tf.TensorSpec((None, self._one_hot.shape[1]), tf.float32),
-        )
-        batches = tf.data.Dataset.from_generator(self.__iter__, output_signature=signature)
+        ]
+        if self._weights is not None:
+            signature.append(tf.TensorSpec((None,), tf.float32))
+        batches = tf.data.Dataset.from_generator(self.__iter__, output_signature=tuple(signature))
         counted = batches.apply(tf.data.experimental.assert_cardinality(len(self)))
         # An autotuned iterator is released only when its tuning thread wakes up, which sleeps twice
         # as long each time: epochs would take up to twice as long.
@@ -109,13 +115,15 @@ class TrainingBatches:
 
 
 def predict_in_batches(
-    predict: Callable[[np.ndarray], np.ndarray], ids: TokenIds, *, classes: int
+    predict: Callable[..., np.ndarray], ids: TokenIds, *features: np.ndarray, classes: int
 ) -> np.ndarray:
     """Predict texts in batches of similar length.
 
     Args:
-        predict: function from int32 [batch, length] to float32 [batch, classes].
+        predict: function from int32 [batch, length], and the rows of `features` of the same texts,
+            to float32 [batch, classes].
         ids: token ids of any number of texts.
+        features: further arrays [texts, …] that `predict` takes.
         classes: number of classes.
 
     Returns:
@@ -140,7 +148,7 @@ def predict_in_batches(
         sizes = widths * np.arange(1, len(widths) + 1)
         count = max(1, int(np.searchsorted(sizes, _PREDICTION_TOKENS, side="right")))
         rows = order[start : start + count]
-        probabilities[rows] = predict(ids.padded(rows))
+        probabilities[rows] = predict(ids.padded(rows), *(each[rows] for each in features))
         start += count
     return probabilities
 

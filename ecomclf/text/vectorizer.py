@@ -4,15 +4,15 @@ import functools
 import re
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
 
 from ecomclf.errors import DataError
-from ecomclf.text.token_ids import UNKNOWN_ID, TokenIds
+from ecomclf.text.token_ids import UNKNOWN_ID, TokenIds, UnknownWords
 
-_UNKNOWN = "[UNK]"
+UNKNOWN = "[UNK]"
 # Keras stores a vocabulary in an array as wide as its longest word. Longer strings, such as an
 # image in base64, are not words.
 _MAX_WORD_LENGTH = 200
@@ -50,7 +50,7 @@ def require_words(texts: Iterable[str]) -> None:
 
 def _words(text: str) -> list[str]:
     """Return the words of a cleaned text that may enter a vocabulary."""
-    return [word for word in text.split() if len(word) <= _MAX_WORD_LENGTH and word != _UNKNOWN]
+    return [word for word in text.split() if len(word) <= _MAX_WORD_LENGTH and word != UNKNOWN]
 
 
 class Vectorizer:
@@ -97,7 +97,7 @@ class Vectorizer:
         require_words(counts)
         # Equally frequent words are sorted, so that the order of the texts does not matter.
         ranked = sorted(counts, key=lambda word: (-counts[word], word))
-        return cls(["", _UNKNOWN, *ranked[: max_tokens - 2]], max_length)
+        return cls(["", UNKNOWN, *ranked[: max_tokens - 2]], max_length)
 
     @property
     def vocabulary_size(self) -> int:
@@ -122,12 +122,43 @@ class Vectorizer:
         return [" ".join(self._split(text)).encode(errors="replace") for text in texts]
 
     def encode(self, texts: Iterable[str]) -> TokenIds:
-        """Return the token ids of cleaned texts, each truncated to `max_length` tokens."""
-        id_of, values, offsets = self._ids.get, array("i"), array("q", [0])
+        """Return the token ids of cleaned texts, each truncated to `max_length` tokens.
+
+        Example:
+            >>> ids = Vectorizer(["", "[UNK]", "red"], max_length=40).encode(["red hat", "hat"])
+            >>> ids.values.tolist(), ids.unknown.words, ids.unknown.positions.tolist()
+            ([2, 1, 1], ('hat',), [1, 2])
+
+        """
+        numbered = _Numbered(self._ids, first=self.vocabulary_size)
+        number_of, values, offsets = numbered.__getitem__, array("i"), array("q", [0])
         for text in texts:
-            values.extend([id_of(word, UNKNOWN_ID) for word in self._split(text)])
+            values.extend(map(number_of, self._split(text)))
             offsets.append(len(values))
-        return TokenIds(np.array(values, np.int32), np.array(offsets, np.int64))
+        numbers = np.array(values, np.int32)
+        positions = np.flatnonzero(numbers >= self.vocabulary_size)
+        which = numbers[positions].astype(np.int64) - self.vocabulary_size
+        numbers[positions] = UNKNOWN_ID
+        unknown = UnknownWords(tuple(numbered.new), positions, which)
+        return TokenIds(numbers, np.array(offsets, np.int64), unknown)
 
     def _split(self, text: str) -> list[str]:
         return text.split(maxsplit=self.max_length)[: self.max_length]
+
+
+class _Numbered(dict[str, int]):
+    """Ids of known words; an unknown one gets the next number when it is first looked up.
+
+    Python calls `__missing__` for unknown words only, so known ones cost one look-up.
+    """
+
+    def __init__(self, known: Mapping[str, int], first: int) -> None:
+        super().__init__(known)
+        self.new: list[str] = []
+        self._first = first
+
+    def __missing__(self, word: str) -> int:
+        number = self._first + len(self.new)
+        self[word] = number
+        self.new.append(word)
+        return number

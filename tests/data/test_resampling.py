@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from ecomclf.data.resampling import require_classes, resample_rows
+from ecomclf.data.resampling import drop_suspects, require_classes, resample_rows
 from ecomclf.errors import ConfigError
 
 CLASSES = ("a", "b", "c")
@@ -54,6 +54,20 @@ def test_the_draw_depends_on_the_seed() -> None:
     labels = np.zeros(1000, np.int32)
     assert draw(3, labels, a=500) == draw(3, labels, a=500)
     assert draw(3, labels, a=500) != draw(4, labels, a=500)
+
+
+def test_suspects_are_dropped() -> None:
+    """Rows with less than the least support are left out; the others keep their order."""
+    support = np.linspace(0, 0.9, 10, dtype=np.float32)
+    assert drop_suspects(LABELS, support, 0.35).tolist() == [4, 5, 6, 7, 8, 9]
+    assert drop_suspects(LABELS, support, 0.0).tolist() == list(range(10))
+
+
+def test_a_class_of_suspects_keeps_its_rows() -> None:
+    """No class vanishes, whatever is thought of its labels."""
+    support = np.where(LABELS == 1, 0.01, 0.8)
+    support[0] = 0.02
+    assert drop_suspects(LABELS, support, 0.5).tolist() == list(range(1, 10))
 
 
 def test_an_unknown_class_is_an_error() -> None:

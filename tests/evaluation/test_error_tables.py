@@ -1,11 +1,13 @@
-from typing import Any
-
 import numpy as np
 import pytest
-from sklearn.linear_model import LogisticRegression
 
 from ecomclf.data.splitting import Subset, draw_subset
-from ecomclf.evaluation.error_tables import error_table, label_suspects, sample_predictions
+from ecomclf.evaluation.error_tables import (
+    describe_label_check,
+    error_table,
+    label_suspects,
+    sample_predictions,
+)
 
 CLASSES = ("Hats", "Shoes")
 
@@ -58,67 +60,25 @@ def test_a_wrong_label_is_the_first_suspect() -> None:
     assert table["confidence"][0] > 0.5
 
 
-def test_near_duplicates_do_not_confirm_each_others_label() -> None:
-    """A wrong label of a whole group is found, since a group is held out as a whole."""
+def test_suspects_are_sorted_by_the_probability_of_their_label() -> None:
+    """The least probable label comes first, and only contradicted labels are listed."""
     hats = [f"straw hat number {n}" for n in range(20)]
     shoes = [f"leather shoe number {n}" for n in range(20)]
-    copies = ["straw hat in a box", "straw hat in a bag"]
-    rows = make_rows(
-        hats + shoes + copies,
-        [0] * 20 + [1] * 20 + [1, 1],
-        [*range(40), 40, 40],
-    )
-    assert set(copies) <= set(label_suspects(rows, CLASSES)["text"])
+    both = ["straw hat and leather shoe", "a leather shoe and a leather hat"]
+    rows = make_rows([*hats, *shoes, *both], [1, 1] + [0] * 18 + [1] * 20 + [0, 0])
+    table = label_suspects(rows, CLASSES)
+    assert {*hats[:2], both[1]} <= set(table["text"])
+    assert (table["true"] != table["predicted"]).all()
+    assert (table["label_probability"] < table["confidence"]).all()
+    assert table["label_probability"].is_monotonic_increasing
 
 
-@pytest.mark.filterwarnings("error")
-@pytest.mark.parametrize(
-    ("texts", "labels", "groups"),
-    [
-        # Holding out either group leaves one class.
-        (["straw hat", "wool hat", "leather shoe"], [0, 0, 1], [0, 0, 1]),
-        # So does holding out the only group of shoes.
-        (["straw hat", "wool hat", "leather shoe", "felt hat"], [0, 0, 1, 0], [0, 1, 2, 3]),
-        (["straw hat", "leather shoe", "wool hat"], [0, 1, 0], [7, 7, 7]),
-        (["straw hat", "wool hat"], [0, 0], [0, 1]),
-        (["", "leather shoe"], [0, 1], [0, 1]),
-        # Holding out the only text with a word leaves nothing to learn from.
-        (["", " ", "leather shoe"], [0, 1, 1], [0, 1, 2]),
-        ([], [], []),
-    ],
-)
-def test_without_two_classes_to_train_on_there_are_no_suspects(
-    texts: list[str], labels: list[int], groups: list[int]
-) -> None:
-    """A model must be trained on two classes in every fold, or the table is empty."""
-    table = label_suspects(make_rows(texts, labels, groups), CLASSES)
+def test_without_enough_groups_there_are_no_suspects() -> None:
+    """The empty table has all columns."""
+    table = label_suspects(make_rows(["straw hat", "felt hat"], [0, 0]), CLASSES)
     assert table.empty
-    assert list(table.columns) == ["text", "true", "predicted", "confidence"]
-
-
-@pytest.mark.filterwarnings("error")
-def test_a_class_may_be_missing_from_training_folds() -> None:
-    """Its probability is 0 in those folds, without a warning; so is that of an absent class."""
-    hats = [f"straw hat number {n}" for n in range(20)]
-    shoes = [f"leather shoe number {n}" for n in range(20)]
-    rows = make_rows([*hats, *shoes, "wool glove"], [1] * 20 + [3] * 20 + [2])
-    table = label_suspects(rows, ("Absent", "Hats", "Gloves", "Shoes"))
-    assert table["text"].tolist() == ["wool glove"]
-    assert table["true"].tolist() == ["Gloves"]
-    assert table["predicted"][0] in ("Hats", "Shoes")
-
-
-@pytest.mark.filterwarnings("error")
-def test_unconverged_fits_do_not_warn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The ranking of suspects does not need the last digits of the coefficients."""
-    fit = LogisticRegression.fit
-
-    def stop_early(self: LogisticRegression, *data: Any, **options: Any) -> LogisticRegression:
-        return fit(self.set_params(max_iter=1), *data, **options)
-
-    monkeypatch.setattr(LogisticRegression, "fit", stop_early)
-    hats, shoes = ([f"{kind} {n} {n % 3}" for n in range(20)] for kind in ("hat", "shoe"))
-    label_suspects(make_rows(hats + shoes, [0] * 20 + [1] * 20), CLASSES)
+    columns = ["text", "true", "predicted", "confidence", "label_probability"]
+    assert list(table.columns) == columns
 
 
 def test_a_sample_of_many_rows_is_checked(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -132,9 +92,11 @@ def test_a_sample_of_many_rows_is_checked(monkeypatch: pytest.MonkeyPatch) -> No
     assert set(table["text"]) <= set(draw_subset(rows, 30).texts)
 
 
-def test_texts_of_single_letters_are_checked_too() -> None:
-    """The default token pattern of scikit-learn would find no words in them."""
-    texts = [f"{'ab'[row % 2]} {row % 7}" for row in range(40)]
-    labels = [row % 2 for row in range(40)]
-    labels[6] = 1
-    assert label_suspects(make_rows(texts, labels), CLASSES)["text"].tolist()[0] == "a 6"
+def test_how_labels_are_checked_is_described_only_where_something_is_cut() -> None:
+    """Few rows and classes are checked in full, so there is nothing to say."""
+    rows = make_rows(["red shoe"] * 6000, [0] * 6000)
+    assert describe_label_check(rows, CLASSES) is None
+    many = tuple(f"Leaf {number}" for number in range(2000))
+    assert describe_label_check(rows, many) == (
+        "labels checked: all 6,000 training rows, by naive Bayes for 2,000 classes"
+    )

@@ -65,7 +65,9 @@ def test_tuning_prefers_the_defaults_among_equals() -> None:
     assert tuned.settings() == {
         "baseline.ngrams": 1,
         "baseline.sublinear": False,
+        "baseline.characters": False,
         "baseline.c": 1.0,
+        "baseline.rows": 6,
     }
 
 
@@ -99,7 +101,29 @@ def test_an_svm_that_does_not_converge_prints_no_warning(monkeypatch: pytest.Mon
         fitted = fit_baselines(split, "val_accuracy")
         assert warnings.filters == filters
     assert [str(warning.message) for warning in caught] == []
-    assert {name: each.svm.n_iter_ for name, each in fitted.items()} == {
-        "baseline": 1,
-        "tuned_baseline": 1,
-    }
+    assert set(fitted) == {"baseline", "tuned_baseline"}
+
+
+def test_tuning_chooses_characters_where_words_are_new() -> None:
+    """Words of the validation rows that no training row has share letters with theirs."""
+    tuned = tune_baseline(
+        TRAIN, make_rows({"hats": 1, "shoes": 0, "hatty": 1}), CLASSES, "accuracy"
+    )
+    assert tuned.settings()["baseline.characters"] is True
+    assert tuned.evaluate(make_rows({"shoelace": 0, "hatbox": 1})).accuracy == 1.0
+
+
+def test_characters_of_long_texts_are_fitted_on_fewer_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The number of rows is among the settings."""
+    monkeypatch.setattr(baseline, "_MAX_CHARACTERS", sum(map(len, TRAIN.texts)) - 1)
+    rows = make_rows({"hats": 1, "shoes": 0, "hatty": 1})
+    settings = tune_baseline(TRAIN, rows, CLASSES, "accuracy").settings()
+    assert (settings["baseline.characters"], settings["baseline.rows"]) == (True, 5)
+
+
+def test_many_classes_are_tuned_on_a_short_grid(monkeypatch: pytest.MonkeyPatch) -> None:
+    """C stays 1; words alone and words with characters are compared."""
+    monkeypatch.setattr(baseline, "MANY_CLASSES", 1)
+    rows = make_rows({"hats": 1, "shoes": 0, "hatty": 1})
+    settings = tune_baseline(TRAIN, rows, CLASSES, "accuracy").settings()
+    assert (settings["baseline.characters"], settings["baseline.c"]) == (True, 1.0)

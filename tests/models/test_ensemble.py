@@ -8,14 +8,13 @@ from ecomclf.config.schema import ModelConfig
 from ecomclf.evaluation.calibration import fit_temperature, with_temperature
 from ecomclf.models.architecture import build_model
 from ecomclf.models.ensemble import Blend, build_ensemble, choose_blend, describe, rebuild
-from ecomclf.models.linear_path import fit_linear_path
-from ecomclf.text.token_ids import TokenIds
 from tests.conftest import assert_independent_of_padding
 
 pytestmark = pytest.mark.slow
 
 VOCABULARY, CLASSES = 40, 3
 IDS = np.random.default_rng(0).integers(1, VOCABULARY, (30, 7)).astype(np.int32)
+DECISIONS = np.random.default_rng(1).normal(size=(30, CLASSES)).astype(np.float32)
 
 CONFIGS = {
     7: ModelConfig(embedding_dim=6, units=5, filters=None),
@@ -46,29 +45,27 @@ def network(seed: int, config: ModelConfig) -> keras.Model:
     return model
 
 
-def parts() -> tuple[dict[int, keras.Model], keras.Model]:
-    """Return the networks of two different trials, and a linear path."""
-    members = {number: network(number, config) for number, config in CONFIGS.items()}
-    ids = TokenIds(IDS.ravel(), np.arange(0, IDS.size + 1, IDS.shape[1]))
-    labels = np.arange(len(IDS)) % CLASSES
-    return members, fit_linear_path(ids, labels, vocabulary_size=VOCABULARY, classes=CLASSES)
+def members_of() -> dict[int, keras.Model]:
+    """Return the networks of two different trials."""
+    return {number: network(number, config) for number, config in CONFIGS.items()}
 
 
-def test_clearly_worse_members_are_left_out() -> None:
-    """A trial that predicts noise is no member; all trials of equal accuracy are."""
-    labels, (good, poor, other) = made_up((0.5, 20.0, 0.5))
+def test_further_members_must_make_the_blend_clearly_better() -> None:
+    """The average of two equally noisy trials is clearly better than one; a copy of it is not."""
+    labels, (good, other, poor) = made_up((0.8, 0.8, 20.0))
+    assert choose_blend(labels, [softmax(good, 0.3), softmax(good, 0.3)], None).members == 1
     assert choose_blend(labels, [softmax(good, 0.3), softmax(poor)], None).members == 1
     assert choose_blend(labels, [softmax(good, 0.3), softmax(other, 0.3)], None).members == 2
 
 
-@pytest.mark.parametrize(("misled", "members"), [(3, 2), (5, 1)])
-def test_a_member_is_left_out_for_two_standard_errors(misled: int, members: int) -> None:
-    """With n more errors, and none fewer, the difference is about sqrt(n) standard errors."""
+@pytest.mark.parametrize(("mended", "members"), [(3, 1), (5, 2)])
+def test_a_member_is_added_for_two_standard_errors(mended: int, members: int) -> None:
+    """With n fewer errors, and none more, the difference is about sqrt(n) standard errors."""
     labels = np.arange(300) % CLASSES
-    right = 0.2 + 0.4 * np.eye(CLASSES)[labels]
-    wrong = 0.05 + 0.85 * np.eye(CLASSES)[(labels + 1) % CLASSES]
-    other = np.where(np.arange(300)[:, np.newaxis] < misled, wrong, right)
-    assert choose_blend(labels, [right, other], None).members == members
+    right = 0.05 + 0.85 * np.eye(CLASSES)[labels]
+    wrong = 0.2 + 0.4 * np.eye(CLASSES)[(labels + 1) % CLASSES]
+    first = np.where(np.arange(300)[:, np.newaxis] < mended, wrong, right)
+    assert choose_blend(labels, [first, right], None).members == members
 
 
 def test_the_linear_path_gets_half_the_weight_unless_that_is_clearly_worse() -> None:
@@ -104,46 +101,39 @@ def test_the_network_computes_the_blend_also_after_loading(
     tmp_path: Path, chosen: tuple[int, ...], blend: Blend
 ) -> None:
     """Its probabilities are those computed by hand, within 1e-5, also when it was loaded."""
-    members, wide = parts()
+    members = members_of()
     for number in chosen:  # as trials leave them
         members[number].save(tmp_path / f"{number}.keras")
     members = {number: keras.models.load_model(tmp_path / f"{number}.keras") for number in chosen}
     answers = [member.predict_on_batch(IDS) for member in members.values()]
     mixed = (1 - blend.wide_share) * np.mean(answers, axis=0) + blend.wide_share * softmax(
-        wide.predict_on_batch(IDS), blend.wide_temperature
+        DECISIONS, blend.wide_temperature
     )
-    ensemble = build_ensemble(members, wide, blend)
-    probabilities = ensemble.predict_on_batch(IDS)
+    ensemble = build_ensemble(members, blend)
+    inputs = [IDS, DECISIONS] if blend.wide_share else IDS
+    probabilities = ensemble.predict_on_batch(inputs)
     np.testing.assert_allclose(probabilities, with_temperature(mixed, blend.temperature), atol=1e-5)
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
     ensemble.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
-    np.testing.assert_allclose(loaded.predict_on_batch(IDS), probabilities, atol=1e-6)
+    np.testing.assert_allclose(loaded.predict_on_batch(inputs), probabilities, atol=1e-6)
 
 
 def test_probabilities_do_not_depend_on_padding_or_batch() -> None:
     """A text gets the same probabilities within 1e-5 alone, padded, and in a batch."""
-    assert_independent_of_padding(build_ensemble(*parts(), Blend(2, 0.25, 0.5, 0.8)), 19)
-
-
-def test_a_linear_path_with_share_0_is_left_out() -> None:
-    """The ensemble does not hold its weights."""
-    members, wide = parts()
-    blend = Blend(2, 0.0, 1.0, 1.0)
-    networks = [build_ensemble(members, path, blend) for path in (wide, None)]
-    assert networks[0].count_params() == networks[1].count_params()
-    assert networks[0].count_params() == sum(each.count_params() for each in members.values())
+    assert_independent_of_padding(build_ensemble(members_of(), Blend(2, 0.0, 1.0, 0.8)), 19)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.5])
 def test_a_description_rebuilds_the_network(share: float) -> None:
     """With the weights set in their order, it gives the same probabilities."""
     blend = Blend(2, share, 0.5, 0.8)
-    ensemble = build_ensemble(*parts(), blend)
+    ensemble = build_ensemble(members_of(), blend)
     rebuilt = rebuild(
         describe(CONFIGS, blend), vocabulary_size=VOCABULARY, classes=CLASSES, max_length=25
     )
     rebuilt.set_weights(ensemble.get_weights())
+    inputs = [IDS, DECISIONS] if share else IDS
     np.testing.assert_allclose(
-        rebuilt.predict_on_batch(IDS), ensemble.predict_on_batch(IDS), atol=1e-6
+        rebuilt.predict_on_batch(inputs), ensemble.predict_on_batch(inputs), atol=1e-6
     )

@@ -26,7 +26,10 @@ def rows(count: int, seed: int) -> tuple[TokenIds, np.ndarray]:
 
 
 def train(
-    tmp_path: Path, seen: list[EpochMetrics] | None = None, **options: object
+    tmp_path: Path,
+    seen: list[EpochMetrics] | None = None,
+    weights: np.ndarray | None = None,
+    **options: object,
 ) -> tuple[History, keras.Model]:
     """Fit a tiny network on these texts."""
     keras.utils.set_random_seed(3)
@@ -37,8 +40,8 @@ def train(
     )
     model = build_model(small, vocabulary_size=10, classes=2, max_length=6)
     batches = [
-        TrainingBatches(*rows(count, seed), classes=2, batch_size=32, shuffle=shuffle)
-        for count, seed, shuffle in ((300, 0, True), (120, 1, False))
+        TrainingBatches(*rows(count, seed), classes=2, batch_size=32, shuffle=shuffle, weights=of)
+        for count, seed, shuffle, of in ((300, 0, True, weights), (120, 1, False, None))
     ]
     history = fit(
         model,
@@ -175,7 +178,22 @@ def test_a_loss_that_is_not_finite_ends_the_training(tmp_path: Path) -> None:
         train(tmp_path, learning_rate=1e38, schedule="cosine")
 
 
-def test_the_training_step_is_traced_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.slow
+def test_weights_change_the_training_loss_only(tmp_path: Path) -> None:
+    """Texts of weight 0 are not learned from; accuracies count all texts alike."""
+    light = (np.arange(300) % 2).astype(np.float32)
+    history, _ = train(tmp_path, weights=light, epochs=1, learning_rate=1e-12)
+    plain, _ = train(tmp_path, epochs=1, learning_rate=1e-12)
+    weighed, unweighed = history.epochs[0], plain.epochs[0]
+    assert weighed["train_loss"] < 0.8 * unweighed["train_loss"]
+    for metric in ("train_accuracy", "val_loss", "val_f1_macro"):
+        assert weighed[metric] == pytest.approx(unweighed[metric], abs=1e-4)
+
+
+@pytest.mark.parametrize("weights", [None, np.ones(300, np.float32)], ids=["plain", "weighed"])
+def test_the_training_step_is_traced_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, weights: np.ndarray | None
+) -> None:
     """Keras would trace it again if the first step created variables."""
     traced = []
 
@@ -185,5 +203,5 @@ def test_the_training_step_is_traced_once(tmp_path: Path, monkeypatch: pytest.Mo
 
     train_step = keras.Model.train_step
     monkeypatch.setattr(keras.Model, "train_step", step)
-    train(tmp_path, epochs=1)
+    train(tmp_path, weights=weights, epochs=1)
     assert len(traced) == 1

@@ -1,134 +1,230 @@
-import warnings
 from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
-from sklearn.feature_extraction.text import TfidfTransformer
+from scipy import sparse
+from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.svm import LinearSVC
 
-from ecomclf.models.linear_path import fit_linear_path
-from ecomclf.text.token_ids import UNKNOWN_ID, TokenIds
+from ecomclf.data.splitting import Split, Subset
+from ecomclf.models import linear_path
+from ecomclf.models.linear_network import decisions_of_strings, read_linear_network
+from ecomclf.models.linear_path import LinearPath, fit_linear_path, tune_linear_path
+from ecomclf.text.vectorizer import Vectorizer
 
-pytestmark = pytest.mark.slow
+MAX_LENGTH = 8
+COLOURS = ("red", "blue", "green", "straw", "naïve", "日本語", "a", "x900")
+NOUNS = ("shoe", "hat", "mug", "phone")
+# Words that no training text has, empty texts, and one with more words than are read.
+OTHERS = [
+    *("", "unheard", "redd shoes", "shoe shoe hat", "日本 x900b", "a b c d e f g hats mugs phones"),
+    "red red red red red red red red phone phone",
+]
 
-VOCABULARY = 60
 
-
-def ids_of(texts: list[list[int]]) -> TokenIds:
-    """Return texts as `TokenIds`."""
-    values = [token for text in texts for token in text]
-    return TokenIds(np.array(values, np.int32), np.cumsum([0, *map(len, texts)]))
-
-
-def made_up(classes: int, count: int = 200) -> tuple[list[list[int]], np.ndarray]:
-    """Return labelled texts with repeated, unknown and class-specific words; one is empty.
-
-    The last ten ids of the vocabulary never occur.
-    """
+def made_up(classes: int) -> tuple[list[str], np.ndarray]:
+    """Return labelled texts: a colour, a noun of the class, and a rare word; one is empty."""
     generator = np.random.default_rng(0)
-    labels = np.arange(count, dtype=np.int32) % classes
+    labels = np.arange(120, dtype=np.int32) % classes
     texts = [
-        [
-            *generator.integers(UNKNOWN_ID, VOCABULARY - 10, generator.integers(1, 12)).tolist(),
-            *[int(10 + label)] * int(generator.integers(0, 3)),
-        ]
-        for label in labels
+        f"{generator.choice(COLOURS)} {NOUNS[label]} {generator.choice(COLOURS)} rare{row}"
+        for row, label in enumerate(labels)
     ]
-    return [[], *texts[1:]], labels
+    return ["", *texts[1:]], labels
 
 
-def fit(classes: int) -> keras.Model:
+def vectorizer_of(texts: list[str]) -> Vectorizer:
+    """Return a vectorizer that knows the frequent words only."""
+    return Vectorizer.fit(texts, max_tokens=14, max_length=MAX_LENGTH)
+
+
+def fit(classes: int, *, characters: bool) -> tuple[LinearPath, Vectorizer]:
     """Fit a linear path on these texts."""
     texts, labels = made_up(classes)
-    return fit_linear_path(ids_of(texts), labels, vocabulary_size=VOCABULARY, classes=classes)
+    vectorizer = vectorizer_of(texts)
+    ids = vectorizer.encode(texts)
+    path = fit_linear_path(vectorizer.words, ids, labels, classes=classes, characters=characters)
+    return path, vectorizer
 
 
-def decide(network: keras.Model, texts: list[list[int]], extra: int = 0) -> np.ndarray:
-    """Return decision values of texts padded to the longest, plus `extra` positions."""
-    padded = ids_of(texts).padded(np.arange(len(texts)))
-    return np.asarray(network.predict_on_batch(np.pad(padded, ((0, 0), (0, extra)))))
+def features_by_hand(
+    texts: list[str], asked: list[str], words: tuple[str, ...], *, characters: bool
+) -> list[sparse.csr_matrix]:
+    """Return the features of both lists of texts, made with scikit-learn's `CountVectorizer`."""
+    kept = [[" ".join(text.split()[:MAX_LENGTH]) for text in each] for each in (texts, asked)]
+    pattern, known = r"\S+", set(words)
+    counters = [CountVectorizer(token_pattern=pattern, vocabulary=sorted(known), lowercase=False)]
+    pairs = CountVectorizer(token_pattern=pattern, ngram_range=(2, 2), lowercase=False).fit(kept[0])
+    both_known = [pair for pair in pairs.vocabulary_ if set(pair.split()) <= known]
+    counters.append(
+        CountVectorizer(
+            token_pattern=pattern, ngram_range=(2, 2), vocabulary=both_known, lowercase=False
+        )
+    )
+    blocks = [[sparse.hstack([each.transform(side) for each in counters]).tocsr() for side in kept]]
+    if characters:
+        counter = CountVectorizer(analyzer=ngrams_of, vocabulary=sorted(vocabulary_of(kept[0])))
+        blocks.append([counter.transform(side) for side in kept])
+    sides = zip(*(weighted(*block) for block in blocks), strict=True)
+    return [sparse.hstack(side).tocsr() for side in sides]
 
 
-def count_words(texts: list[list[int]]) -> np.ndarray:
-    """Count the known ids of each text; int64 [texts, vocabulary]."""
-    counts = np.stack([np.bincount(text, minlength=VOCABULARY) for text in texts])
-    counts[:, : UNKNOWN_ID + 1] = 0
-    return counts
+def ngrams_of(text: str) -> list[str]:
+    """Return the character n-grams of each word with a space at both ends."""
+    return [
+        f" {word} "[start : start + size]
+        for word in text.split()
+        for size in (2, 3, 4, 5)
+        for start in range(len(word) + 3 - size)
+    ]
+
+
+def vocabulary_of(texts: list[str]) -> set[str]:
+    """Return all n-grams of texts."""
+    return {ngram for text in texts for ngram in ngrams_of(text)}
+
+
+def weighted(train: sparse.csr_matrix, asked: sparse.csr_matrix) -> list[sparse.csr_matrix]:
+    """Return both sides of a block of counts as TF-IDF with the norm of the linear path."""
+    frequency = np.asarray((train > 0).sum(axis=0)).ravel()
+    idf = np.where(frequency > 0, np.log((1 + train.shape[0]) / (1 + frequency)) + 1, 0)
+    sides = []
+    for counts in (train, asked):
+        norm = np.sqrt(np.maximum(counts @ idf**2, 1e-12))
+        sides.append(sparse.diags(1 / norm) @ counts @ sparse.diags(idf))
+    return sides
 
 
 @pytest.mark.parametrize("classes", [2, 4])
-def test_decision_values_are_scikit_learns(classes: int) -> None:
-    """They agree within 1e-4 on training texts and others, with two classes and with more."""
-    network = fit(classes)
+@pytest.mark.parametrize("characters", [False, True])
+def test_decision_values_are_scikit_learns(classes: int, characters: bool) -> None:
+    """They are those of an SVM on the same features made with scikit-learn.
+
+    The solver takes the features in another order, so it stops at slightly other values.
+    """
+    path, vectorizer = fit(classes, characters=characters)
     texts, labels = made_up(classes)
-    tfidf = TfidfTransformer().fit(count_words(texts))
-    svm = LinearSVC(random_state=0).fit(tfidf.transform(count_words(texts)), labels)
-    others = np.random.default_rng(1).integers(0, VOCABULARY, (50, 9))
-    asked = [*texts, *(list(filter(None, other)) for other in others.tolist())]
-    expected = svm.decision_function(tfidf.transform(count_words(asked)))
+    asked = [*texts, *OTHERS]
+    train, others = features_by_hand(texts, asked, vectorizer.words[2:], characters=characters)
+    expected = LinearSVC(random_state=0).fit(train, labels).decision_function(others)
     if classes == 2:
         expected = np.stack([-expected, expected], axis=1)
-    np.testing.assert_allclose(decide(network, asked), expected, atol=1e-4)
-    right = decide(network, texts).argmax(axis=1) == labels
-    assert right.mean() > 0.7
+    decisions = path.decide(vectorizer.encode(asked))
+    np.testing.assert_allclose(decisions, expected, atol=5e-3)
+    assert (decisions[: len(texts)].argmax(axis=1) == labels).mean() > 0.9
 
 
-def test_decision_values_do_not_depend_on_padding_or_batch() -> None:
-    """A text gets the same values alone, padded, and in a batch with longer texts."""
-    network = fit(4)
-    texts = [[12], [5, 9, 5], [11, 1, 40, 41, 42, 43, 44], []]
-    together = decide(network, texts, extra=20)
-    for row, text in enumerate(texts):
-        np.testing.assert_allclose(decide(network, [text])[0], together[row], atol=1e-5)
+@pytest.mark.slow
+@pytest.mark.parametrize("characters", [False, True])
+def test_a_keras_model_of_strings_gives_the_same_values(tmp_path: Path, characters: bool) -> None:
+    """They agree within 1e-4, alone and in any batch, also after saving and loading."""
+    import tensorflow as tf
 
-
-def test_decision_values_depend_on_relative_word_counts() -> None:
-    """Word order and repeating the whole text do not matter; repeating one word does."""
-    network = fit(4)
-    once, turned, doubled, twice = decide(
-        network, [[12, 30, 31], [31, 12, 30], [12, 30, 31] * 2, [12, 12, 30, 31]]
-    )
-    np.testing.assert_allclose(turned, once, atol=1e-5)
-    np.testing.assert_allclose(doubled, once, atol=1e-5)
-    assert np.abs(twice - once).max() > 0.01
-
-
-def test_unknown_words_are_ignored() -> None:
-    """A text without known words gets the intercept, like an empty text."""
-    network = fit(4)
-    empty, one, many = decide(network, [[], [UNKNOWN_ID], [UNKNOWN_ID] * 30])
-    intercept = network.get_layer("wide_intercept").get_weights()[1]
-    for answer in (empty, one, many):
-        np.testing.assert_allclose(answer, intercept, atol=1e-6)
-    known, beside = decide(network, [[12, 30], [UNKNOWN_ID, 12, UNKNOWN_ID, 30]])
-    np.testing.assert_allclose(beside, known, atol=1e-5)
-
-
-@pytest.mark.parametrize("classes", [2, 4])
-def test_saving_and_loading_change_nothing(tmp_path: Path, classes: int) -> None:
-    """The loaded network gives the same values within 1e-6, for any length."""
-    network = fit(classes)
-    network.save(tmp_path / "wide.keras")
+    path, vectorizer = fit(4, characters=characters)
+    strings = keras.Input((), dtype="string", name="texts")
+    ids = keras.ops.cast(vectorizer.layer(strings), "int32")[:, :MAX_LENGTH]
+    decisions = decisions_of_strings(path, strings, ids, MAX_LENGTH)
+    keras.Model(strings, decisions).save(tmp_path / "wide.keras")
     loaded = keras.models.load_model(tmp_path / "wide.keras")
-    texts, _ = made_up(classes)
-    for extra in (0, 5):
-        np.testing.assert_allclose(decide(loaded, texts, extra), decide(network, texts), atol=1e-6)
+    texts = [*OTHERS, *made_up(4)[0][:20]]
+    expected = path.decide(vectorizer.encode(texts))
+    np.testing.assert_allclose(loaded(tf.constant(texts)), expected, atol=1e-4)
+    for row, text in enumerate(texts[1:], start=1):
+        np.testing.assert_allclose(loaded(tf.constant([text]))[0], expected[row], atol=1e-4)
+    read = read_linear_network(loaded, vectorizer.words)
+    assert read is not None
+    np.testing.assert_allclose(read.decide(vectorizer.encode(texts)), expected, atol=1e-6)
+
+
+def test_a_word_that_was_never_seen_is_recognised_by_its_characters() -> None:
+    """Without character n-grams all unknown words are alike."""
+    for characters in (True, False):
+        path, vectorizer = fit(4, characters=characters)
+        decisions = path.decide(vectorizer.encode(["shoess", "phonne", "muug", "haat"]))
+        recognised = decisions.argmax(axis=1).tolist() == [0, 3, 2, 1]
+        assert recognised is characters
+        assert (np.ptp(decisions, axis=0).max() == 0) is not characters
+
+
+@pytest.mark.parametrize("characters", [False, True])
+def test_values_do_not_depend_on_the_other_texts(characters: bool) -> None:
+    """A text gets the same values alone as among others."""
+    path, vectorizer = fit(4, characters=characters)
+    together = path.decide(vectorizer.encode(OTHERS))
+    for row, text in enumerate(OTHERS):
+        alone = path.decide(vectorizer.encode([text]))[0]
+        np.testing.assert_allclose(alone, together[row], atol=1e-5)
+
+
+def test_what_is_saved_for_another_backend_is_the_same(tmp_path: Path) -> None:
+    """`load` returns what `save` wrote, and None from an empty folder."""
+    for characters in (False, True):
+        path, vectorizer = fit(4, characters=characters)
+        folder = tmp_path / str(characters)
+        folder.mkdir()
+        assert LinearPath.load(folder, vectorizer.words) is None
+        path.save(folder)
+        loaded = LinearPath.load(folder, vectorizer.words)
+        assert loaded is not None
+        ids = vectorizer.encode(OTHERS)
+        np.testing.assert_array_equal(loaded.decide(ids), path.decide(ids))
 
 
 def test_the_ids_are_not_modified() -> None:
     """They may be a read-only memory map that other processes read too."""
     texts, labels = made_up(2)
-    ids = ids_of(texts)
+    vectorizer = vectorizer_of(texts)
+    ids = vectorizer.encode(texts)
     ids.values.flags.writeable = False
-    fit_linear_path(ids, labels, vocabulary_size=VOCABULARY, classes=2)
-    np.testing.assert_array_equal(ids.values, ids_of(texts).values)
+    before = ids.values.copy()
+    fit_linear_path(vectorizer.words, ids, labels, classes=2, characters=True).decide(ids)
+    np.testing.assert_array_equal(ids.values, before)
 
 
-def test_an_svm_that_does_not_converge_prints_no_warning(monkeypatch: pytest.MonkeyPatch) -> None:
-    """scikit-learn's ConvergenceWarning is suppressed."""
-    monkeypatch.setitem(LinearSVC.__init__.__kwdefaults__, "max_iter", 1)
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        fit(4)
-    assert [str(warning.message) for warning in caught] == []
+def test_many_classes_have_fewer_buckets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A table stays below its limit, and the path goes on working."""
+    monkeypatch.setattr(linear_path, "_MAX_TABLE", 5 * 2**11)
+    path, vectorizer = fit(4, characters=True)
+    assert path.characters is not None
+    assert path.pairs.shape == path.characters.shape == (2**11, 5)
+    texts, labels = made_up(4)
+    predicted = path.decide(vectorizer.encode(texts)).argmax(axis=1)
+    assert (predicted == labels).mean() > 0.9
+
+
+def test_long_data_are_fitted_on_in_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many random texts as have the allowed number of features."""
+    texts, labels = made_up(4)
+    vectorizer = vectorizer_of(texts)
+    ids = vectorizer.encode(texts)
+    whole, _ = fit(4, characters=True)
+    monkeypatch.setattr(linear_path, "_MAX_ENTRIES", 40 * 4 * 22)
+    path = fit_linear_path(vectorizer.words, ids, labels, classes=4, characters=True)
+    # The idf of a word that about half of 40 texts have is not that of 120 texts.
+    assert not np.allclose(path.words[:, -1], whole.words[:, -1])
+    assert (path.decide(ids).argmax(axis=1) == labels).mean() > 0.8
+
+
+def test_the_features_are_chosen_on_validation_rows() -> None:
+    """With unknown words in the validation rows, the path with character n-grams is better."""
+    texts, labels = made_up(4)
+    vectorizer = vectorizer_of(texts)
+    train = vectorizer.encode(texts)
+
+    def tune(validation: list[str]) -> LinearPath:
+        groups, classes = np.arange(len(texts)), ("a", "b", "c", "d")
+        held_out = Subset(tuple(validation), np.arange(4, dtype=np.int32), np.arange(4))
+        split = Split(
+            Subset(tuple(texts), labels, groups), held_out, held_out, classes, fingerprint=""
+        )
+        ids = vectorizer.encode(validation)
+        path, decisions = tune_linear_path(vectorizer.words, train, ids, split, "val_accuracy")
+        np.testing.assert_array_equal(decisions, path.decide(ids))
+        return path
+
+    assert tune(["shoess", "haat", "muug", "phonne"]).ngrams is not None
+    # Characters mislead where unknown words resemble that of another class.
+    misleading = {"shoe": "hatt", "hat": "mugg", "mug": "phonee", "phone": "shoee"}
+    mixed = [f"{word} {' '.join([other] * 7)}" for word, other in misleading.items()]
+    assert tune(mixed).ngrams is None

@@ -77,7 +77,7 @@ def test_the_stack_gives_the_probabilities_of_the_blend(
         np.save("answers.npy", model.predict(np.load("ids.npy"), verbose=0))
     """
     subprocess.run([sys.executable, "-c", script], cwd=tmp_path, check=True, capture_output=True)
-    blend = build_ensemble({4: network}, None, ALONE)
+    blend = build_ensemble({4: network}, ALONE)
     expected = blend.predict_on_batch(padded_texts("end"))
     np.testing.assert_allclose(np.load(tmp_path / "answers.npy"), expected, atol=1e-5)
     assert np.ptp(expected, axis=0).max() > 0.01

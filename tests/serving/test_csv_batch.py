@@ -23,7 +23,9 @@ SHORT_CELLS, LONG_CELLS = [SHORT, "0.6250", "true"], [LONG, "0.8750", "false"]
 ANSWERS = ["label", "confidence", "needs_review"]
 PLAIN = "id,text\n1,mug\n2,a steel mug\n"
 # Gzipped rows, intact and with one byte changed.
-GZIPPED = gzip.compress(("a,text\n" + "".join(f"a,{n * n}\n" for n in range(500))).encode(), mtime=0)
+GZIPPED = gzip.compress(
+    ("a,text\n" + "".join(f"a,{n * n}\n" for n in range(500))).encode(), mtime=0
+)
 DAMAGED = GZIPPED[:200] + bytes([GZIPPED[200] ^ 0xFF]) + GZIPPED[201:]
 
 

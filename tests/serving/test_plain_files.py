@@ -16,6 +16,7 @@ from ecomclf.config.schema import ModelConfig, TextConfig
 from ecomclf.errors import RequestError
 from ecomclf.models.classifier import Classifier
 from ecomclf.models.ensemble import Blend, describe, rebuild
+from ecomclf.models.linear_path import LinearPath, fit_linear_path
 from ecomclf.serving.plain_files import export
 from ecomclf.text.cleaning import Cleaner
 from ecomclf.text.vectorizer import Vectorizer
@@ -70,7 +71,21 @@ def make_classifier(ensemble: str = "") -> Classifier:
     generator = np.random.default_rng(0)
     for weight in network.weights:
         weight.assign(generator.normal(0, 0.6, weight.shape))
-    return Classifier(Cleaner(STEPS), vectorizer, network, CLASSES)
+    with_path = len(network.inputs) > 1
+    return Classifier(
+        Cleaner(STEPS),
+        vectorizer,
+        network,
+        CLASSES,
+        linear_path=make_linear_path(vectorizer) if with_path else None,
+    )
+
+
+def make_linear_path(vectorizer: Vectorizer) -> LinearPath:
+    """Fit a linear path on a few words of each class."""
+    ids = vectorizer.encode(["Case for phone", "naïve café", "a case with phone"] * 4)
+    labels = np.arange(12, dtype=np.int32) % len(CLASSES)
+    return fit_linear_path(vectorizer.words, ids, labels, classes=len(CLASSES), characters=True)
 
 
 def export_to(folder: Path, classifier: Classifier, **options: Any) -> list[Path]:
@@ -142,7 +157,8 @@ def test_the_keras_model_loads_without_the_package(
 def test_weights_fit_the_network_rebuilt_from_the_files(exported: tuple[Path, Classifier]) -> None:
     """`rebuild` with the sizes that README.txt names, then `load_weights`, gives the network.
 
-    Raw texts that are cleaned and encoded by hand get the classifier's probabilities.
+    Raw texts that are cleaned and encoded by hand get the classifier's probabilities, with the
+    decision values of its linear path.
     """
     folder, classifier = exported
     classes = read_json(folder / "label_encoder.json")["classes"]
@@ -155,7 +171,9 @@ def test_weights_fit_the_network_rebuilt_from_the_files(exported: tuple[Path, Cl
     assert f"ensemble.rebuild(text of ensemble.json, {said})" in (folder / "README.txt").read_text()
     network = rebuild((folder / "ensemble.json").read_text(encoding="utf-8"), **sizes)
     network.load_weights(folder / "model.weights.h5")
-    answers = network.predict_on_batch(ids_by_hand(folder, TEXTS))
+    assert classifier.linear_path is not None
+    decisions = classifier.linear_path.decide(classifier.encode(TEXTS))
+    answers = network.predict_on_batch([ids_by_hand(folder, TEXTS), decisions])
     expected = classifier.predict_proba(TEXTS)
     np.testing.assert_allclose(answers, expected, atol=1e-5)
     assert np.ptp(expected, axis=0).max() > 0.01

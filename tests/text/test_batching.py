@@ -166,6 +166,47 @@ def test_word_swap_leaves_the_token_ids_unchanged() -> None:
     assert ids.values.tolist() == before.tolist()
 
 
+@pytest.mark.parametrize("shuffle", [True, False])
+def test_weights_follow_their_texts(shuffle: bool) -> None:
+    """However rows are grouped and words swapped, each text has its own weight."""
+    weights = np.arange(21, dtype=np.float32) / 20
+    batches = TrainingBatches(
+        make_ids(*TEXTS),
+        np.zeros(21, np.int32),
+        classes=2,
+        batch_size=4,
+        shuffle=shuffle,
+        word_swap=0.5,
+        weights=weights,
+    )
+    for _ in range(2):
+        seen: dict[int, float] = {}
+        for ids, _, of_batch in batches:
+            assert of_batch.dtype == np.float32
+            seen |= dict(zip((ids > 0).sum(axis=1).tolist(), of_batch.tolist(), strict=True))
+        assert seen == dict(enumerate(weights.tolist()))
+
+
+@pytest.mark.slow
+def test_only_weighted_datasets_hold_weights() -> None:
+    """Without weights a batch is what it always was: ids and labels."""
+    plain, weighted = (
+        TrainingBatches(
+            make_ids([1], [2, 3]),
+            np.zeros(2, np.int32),
+            classes=2,
+            batch_size=2,
+            shuffle=False,
+            weights=weights,
+        ).dataset()
+        for weights in (None, np.array([1, 0.25], np.float32))
+    )
+    assert len(plain.element_spec) == 2
+    ((tokens, targets, weights),) = weighted.as_numpy_iterator()
+    assert tokens.shape == targets.shape == (2, 2)
+    assert weights.tolist() == [1, 0.25]
+
+
 @pytest.mark.slow
 def test_the_dataset_does_not_autotune() -> None:
     """Autotuning would delay the release of the iterator at the end of an epoch."""

@@ -264,7 +264,9 @@ def test_binary_files_raise(empty: Path, name: str) -> None:
     assert "cannot read word vectors" in error_for(write(empty / name, content))
 
 
-@pytest.mark.parametrize("content", [b"shoe 1 2 3\n", gzip.compress(GLOVE.encode() * 99, mtime=0)[:60]])
+@pytest.mark.parametrize(
+    "content", [b"shoe 1 2 3\n", gzip.compress(GLOVE.encode() * 99, mtime=0)[:60]]
+)
 def test_damaged_gzip_files_raise(empty: Path, content: bytes) -> None:
     """Not gzipped despite its name, or truncated."""
     path = empty / "v.txt.gz"
