@@ -3,10 +3,12 @@
 import functools
 import os
 import sys
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ecomclf.config.duration import parse_duration
 from ecomclf.config.loading import Config, load_config
 from ecomclf.errors import DataError, RequestError
 
@@ -34,6 +36,7 @@ def sweep(
     *,
     data: "pd.DataFrame | None" = None,
     trials: int | None = None,
+    time_limit: str | float | None = None,
     workers: int | None = None,
     study: str | None = None,
     storage: str | None = None,
@@ -48,6 +51,8 @@ def sweep(
         config: what is searched, or the path of its YAML file.
         data: rows to use instead of `data.source`, with the columns that the config names.
         trials: how many in all, those of earlier calls included; default `sweep.trials`.
+        time_limit: how long this call may take, such as `10m`, or in seconds; default
+            `sweep.time_limit`. The winner is chosen among the trials that were finished by then.
         workers: processes that train trials; default `sweep.workers`, else one per core.
         study: name of the study; by default derived from the config, the data and the search space.
         storage: database address of the study, such as `postgresql+psycopg://…`; by default a file
@@ -82,10 +87,12 @@ def sweep(
     )
     from ecomclf.search.process_pool import LocalWorkers
 
+    begun = time.monotonic()
     for name, count in (("trials", trials), ("workers", workers), ("repeats", repeats)):
         if count is not None and count < 1:
             raise RequestError(f"{name} must be at least 1 but got {count}")
     config = _with_data(_loaded(config), data)
+    limit = config.sweep.time_limit if time_limit is None else _seconds(time_limit)
     backend = require_backend(repeats=bool(repeats))
     # Before the workers start: their own temporary folder is removed with them.
     redirect_library_settings()
@@ -100,6 +107,7 @@ def sweep(
     # The workers start while this process imports what it needs itself, and reads the data.
     with pool:
         with imports_without_gc():
+            from ecomclf.search.budget import Budget
             from ecomclf.search.plan import check_sweep_request, plan_sweep
             from ecomclf.search.sweep import run_sweep
 
@@ -116,6 +124,7 @@ def sweep(
             study=study,
             storage=storage,
             repeats=repeats,
+            budget=Budget(limit, begun) if limit else None,
         )
         return run_sweep(plan, pool, console)
 
@@ -403,6 +412,13 @@ def load_data(
             "rows have their text in training; the metrics are inflated"
         )
     return split, report
+
+
+def _seconds(duration: str | float) -> float:
+    try:
+        return parse_duration(duration)
+    except ValueError as error:
+        raise RequestError(f"time_limit: {error}") from error
 
 
 def _loaded(config: Config | str | Path) -> Config:

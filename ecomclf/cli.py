@@ -76,6 +76,9 @@ def sweep(
     trials: Annotated[
         str, typer.Option(metavar="N", help="Total number of trials; the same command resumes.")
     ] = "",
+    time_limit: Annotated[
+        str, typer.Option(metavar="T", help="How long it may take: 90s, 10m, 1h30m.")
+    ] = "",
     workers: Annotated[
         str, typer.Option(metavar="W", help="Worker processes; default: one per core.")
     ] = "",
@@ -99,6 +102,7 @@ def sweep(
     api.sweep(
         loaded,
         trials=total,
+        time_limit=time_limit or None,
         workers=processes,
         study=study or None,
         storage=storage or None,

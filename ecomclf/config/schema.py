@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from ecomclf.config.duration import parse_duration
 from ecomclf.config.search_space import Dimension
 from ecomclf.config.section import NAME, Section
 
@@ -280,6 +281,13 @@ class SweepConfig(Section):
         trials: total number of trials of the study, those of earlier calls included; by default 10.
         workers: number of worker processes; by default one per core that this process may use.
         seed: random seed of the sampler; by default 0.
+        sampler: how values are drawn, never the same ones twice: Optuna's `tpe` (the default) or
+            `gp`, which needs the package torch; `random`; or `grid`, every combination of a finite
+            space in random order.
+        time_limit: time that one call of the sweep may take, such as `10m` or `1h30m`, the winner's
+            evaluation and registration included; the next call goes on. By default none.
+        stop_after: number of trials in a row without a new best one after which the sweep ends; by
+            default none.
         pruner: Optuna's `median` (the default) or `hyperband`, or `none`. The median pruner stops a
             trial whose best epoch so far is worse than the median of the complete trials at the
             same epoch.
@@ -306,6 +314,9 @@ class SweepConfig(Section):
     trials: int = Field(10, ge=1)
     workers: int | None = Field(None, ge=1)
     seed: int = Field(0, ge=0)
+    sampler: Literal["tpe", "random", "grid", "gp"] = "tpe"
+    time_limit: Annotated[float, BeforeValidator(parse_duration)] | None = None
+    stop_after: int | None = Field(None, ge=1)
     pruner: Literal["median", "hyperband", "none"] = "median"
     first: tuple[dict[str, Any], ...] = ()
     startup_trials: int = Field(4, ge=0)

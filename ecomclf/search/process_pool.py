@@ -18,6 +18,7 @@ import sys
 import tempfile
 import textwrap
 import threading
+import time
 import traceback
 import types
 from collections.abc import Callable, Iterator, Mapping
@@ -132,6 +133,8 @@ class LocalWorkers(Generic[Context, Task]):
         setup: Setup[Context, Task],
         context: Context,
         next_task: Callable[[], Task | None],
+        *,
+        deadline: float | None = None,
     ) -> Iterator[Event[Task]]:
         """Run tasks as long as there are any, and yield what happens. Can be called once.
 
@@ -141,6 +144,7 @@ class LocalWorkers(Generic[Context, Task]):
             context: any picklable value.
             next_task: called whenever a worker is idle, and again after each event; None means that
                 there is nothing to do for now. With nothing to do and no task running, `run` ends.
+            deadline: time, of `time.monotonic()`, at which `run` ends even if tasks are running.
 
         """
         self._start.write_bytes(pickle.dumps((setup, context)))
@@ -149,7 +153,10 @@ class LocalWorkers(Generic[Context, Task]):
             busy = [worker for worker in self._workers if worker.task is not None]
             if not busy:
                 break
-            ready = connection.wait([worker.pipe for worker in busy])
+            time_left = None if deadline is None else max(0.0, deadline - time.monotonic())
+            ready = connection.wait([worker.pipe for worker in busy], time_left)
+            if not ready:
+                break
             for worker in busy:
                 if worker.pipe in ready:
                     yield self._receive(worker)

@@ -52,7 +52,7 @@ class SweepResult:
 
 def finished_run(plan: SweepPlan, study: optuna.Study) -> str | None:
     """Return the run that holds the evaluation when nothing is left to do, else None."""
-    has_trials = studies.counted(study) >= plan.trials
+    has_trials = studies.has_ended(study, plan.config.sweep, plan.trials)
     is_judged = study.user_attrs.get(studies.JUDGED) == studies.evaluation_key(study, plan.config)
     has_repeats = study.user_attrs.get(studies.REPEATS, 0) >= plan.repeats
     if has_trials and is_judged and has_repeats:

@@ -2,6 +2,7 @@
 
 import contextlib
 import threading
+import time
 from collections.abc import Collection
 
 import optuna
@@ -11,11 +12,12 @@ from rich.console import Console
 from ecomclf.errors import JobError
 from ecomclf.runtime.tensorflow_setup import start_tensorflow
 from ecomclf.search import study as studies
+from ecomclf.search.budget import Budget
 from ecomclf.search.process_pool import Died, Event, Failed, LocalWorkers, Message
 from ecomclf.search.progress import SweepDisplay
 from ecomclf.search.worker import Ended, Epoch, Started, TrialTask, WorkerContext, prepare_worker
 from ecomclf.tracking.leaderboard import trial_state
-from ecomclf.tracking.runs import Run, Tracking
+from ecomclf.tracking.runs import STOPPED, Run, Tracking
 
 Workers = LocalWorkers[WorkerContext, TrialTask]
 
@@ -35,7 +37,21 @@ class TrialScheduler:
         *,
         total: int,
         workers: int,
+        budget: Budget | None = None,
     ) -> None:
+        """Prepare to run trials.
+
+        Args:
+            context: what the workers need to know.
+            study: its trials are counted.
+            parent: the run that new trials belong to.
+            console: where progress is printed.
+            total: number of trials that the study is to have.
+            workers: number of worker processes.
+            budget: limits the time; by default it is not limited.
+
+        """
+        self._budget = budget
         self._context = context
         self._study = study
         self._parent = parent
@@ -63,15 +79,20 @@ class TrialScheduler:
             JobError: the workers fail, whatever the trial.
 
         """
+        deadline = self._budget.deadline if self._budget else None
         # Once this returns, no worker is running a trial any more.
         with self._display, contextlib.closing(workers):
-            for event in workers.run(prepare_worker, self._context, self._next_task):
+            for event in workers.run(
+                prepare_worker, self._context, self._next_task, deadline=deadline
+            ):
                 self._follow(event)
         self.one_has_ended.set()
 
     def _next_task(self) -> TrialTask | None:
         # After a worker has died, nothing new starts before the lost trial is enqueued again.
-        if self._unsettled:
+        if self._unsettled or not self._has_time():
+            return None
+        if studies.has_ended(self._study, self._context.config.sweep, self._total):
             return None
         done = studies.counted_trials(self._study)
         # A trial may have ended without its worker having said so yet.
@@ -84,6 +105,12 @@ class TrialScheduler:
         task = TrialTask(studies.free_ordinal(self._study, ordinals), self._parent.run_id)
         self._announced[task] = None
         return task
+
+    def _has_time(self) -> bool:
+        """Return whether a trial that begins now is expected to end in time."""
+        if self._budget is None:
+            return True
+        return self._budget.allows(time.monotonic(), studies.durations(self._study))
 
     def _follow(self, event: Event[TrialTask]) -> None:
         if isinstance(event, Message):
@@ -133,7 +160,12 @@ class TrialScheduler:
 
 
 def reconcile(
-    study: optuna.Study, tracking: Tracking, *, alive: Collection[int], after_death: bool = False
+    study: optuna.Study,
+    tracking: Tracking,
+    *,
+    alive: Collection[int],
+    after_death: bool = False,
+    reason: str | None = None,
 ) -> None:
     """Make study and runs agree on trials that no process is running any more.
 
@@ -145,6 +177,7 @@ def reconcile(
         tracking: the store of the runs.
         alive: numbers of the trials that are running.
         after_death: a worker crashed, so the trial's parameters may be the cause.
+        reason: why trials were stopped, for a tag of their runs; by default none is set.
 
     """
     left = [trial for trial in studies.running(study) if trial.number not in alive]
@@ -154,7 +187,10 @@ def reconcile(
         state = trial_state(run) if run else "killed"
         if run and run.info.status == "RUNNING":
             failed = studies.OWN_ERROR in trial.user_attrs
-            tracking.reopen(run.info.run_id).finish("FAILED" if failed else "KILLED")
+            reopened = tracking.reopen(run.info.run_id)
+            if reason is not None and not failed:
+                reopened.tag(**{STOPPED: reason})
+            reopened.finish("FAILED" if failed else "KILLED")
         if run and state == "finished":
             monitor = study.user_attrs[studies.IDENTITY]["train.monitor"]
             study.tell(trial.number, run.data.metrics[monitor])

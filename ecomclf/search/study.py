@@ -3,9 +3,11 @@
 import hashlib
 import itertools
 import json
+import math
 import re
 import uuid
 from collections.abc import Collection, Mapping
+from datetime import datetime
 from typing import Any
 
 import optuna
@@ -36,6 +38,7 @@ FIRST = "first"
 OWN_ERROR = "error"
 ORDINAL = "ordinal"
 RETRY_OF = "retry_of"
+REPETITION_OF = "repetition_of"
 ATTEMPT = "attempt"
 
 MAX_ATTEMPTS = 3
@@ -123,14 +126,17 @@ def load_worker_study(name: str, storage: str | None, config: SweepConfig, epoch
 
 
 def make_sampler(config: SweepConfig, ordinal: int) -> optuna.samplers.BaseSampler:
-    """Return the sampler of the ordinal-th trial.
+    """Return the sampler of the ordinal-th trial; with `grid`, what fills gaps in `sweep.first`.
 
     Each trial has its own seed, so neither the worker that runs it nor an interruption of the study
     matters. With several workers, the values drawn still depend on which trials have ended by then.
     """
-    return optuna.samplers.TPESampler(
-        n_startup_trials=config.startup_trials, seed=(config.seed * 100_003 + ordinal) % 2**32
-    )
+    seed = (config.seed * 100_003 + ordinal) % 2**32
+    if config.sampler == "tpe":
+        return optuna.samplers.TPESampler(n_startup_trials=config.startup_trials, seed=seed)
+    if config.sampler == "gp":
+        return optuna.samplers.GPSampler(n_startup_trials=config.startup_trials, seed=seed)
+    return optuna.samplers.RandomSampler(seed=seed)
 
 
 def distributions(space: Mapping[str, Dimension]) -> dict[str, BaseDistribution]:
@@ -170,19 +176,47 @@ def run_tags(study: optuna.Study) -> dict[str, object]:
     return {STUDY: study.study_name, STUDY_ID: study.user_attrs[ID]}
 
 
+def counts(trial: FrozenTrial) -> bool:
+    """Return whether a trial is complete, pruned, or failed with an exception of its own."""
+    return trial.state in (TrialState.COMPLETE, TrialState.PRUNED) or (
+        trial.state == TrialState.FAIL and OWN_ERROR in trial.user_attrs
+    )
+
+
 def counted_trials(study: optuna.Study) -> list[int]:
-    """Return the trials that count: complete, pruned, or failed with an exception of their own."""
-    return [
-        trial.number
-        for trial in study.get_trials(deepcopy=False)
-        if trial.state in (TrialState.COMPLETE, TrialState.PRUNED)
-        or (trial.state == TrialState.FAIL and OWN_ERROR in trial.user_attrs)
-    ]
+    """Return the numbers of the trials that count."""
+    return [trial.number for trial in study.get_trials(deepcopy=False) if counts(trial)]
 
 
 def counted(study: optuna.Study) -> int:
     """Return the number of trials that count."""
     return len(counted_trials(study))
+
+
+def has_ended(study: optuna.Study, config: SweepConfig, trials: int) -> bool:
+    """Return whether no trial is missing: all are there, or `stop_after` found no better one."""
+    if counted(study) >= trials:
+        return True
+    return config.stop_after is not None and trials_since_best(study) >= config.stop_after
+
+
+def trials_since_best(study: optuna.Study) -> int:
+    """Return how many trials that count have ended after the best one."""
+    best, since = -math.inf, 0
+    ended = [trial for trial in study.get_trials(deepcopy=False) if counts(trial)]
+    for trial in sorted(ended, key=lambda trial: trial.datetime_complete or datetime.max):
+        if trial.state == TrialState.COMPLETE and trial.value is not None and trial.value > best:
+            best, since = trial.value, 0
+        else:
+            since += 1
+    return since
+
+
+def durations(study: optuna.Study) -> list[float]:
+    """Return the seconds that each complete trial has taken."""
+    return [
+        trial.duration.total_seconds() for trial in complete(study) if trial.duration is not None
+    ]
 
 
 def evaluation_key(study: optuna.Study, config: Config) -> str:
@@ -210,13 +244,14 @@ def complete(study: optuna.Study) -> list[FrozenTrial]:
 def enqueue_retries(study: optuna.Study, *, after_death: bool = False) -> None:
     """Enqueue the parameters of each killed trial again, once.
 
-    A trial that failed without an error of its own was killed. Only worker crashes (`after_death`)
-    count as attempts; interrupts by the user do not.
+    A trial that failed without an error of its own, and not as a repetition, was killed. Only
+    worker crashes (`after_death`) count as attempts; interrupts by the user do not.
     """
     trials = study.get_trials(deepcopy=False)
     retried = {trial.user_attrs.get(RETRY_OF) for trial in trials}
     for trial in trials:
-        killed = trial.state == TrialState.FAIL and OWN_ERROR not in trial.user_attrs
+        ended = {OWN_ERROR, REPETITION_OF} & trial.user_attrs.keys()
+        killed = trial.state == TrialState.FAIL and not ended
         if killed and trial.number not in retried:
             attempt = trial.user_attrs.get(ATTEMPT, 1) + after_death
             attributes = {RETRY_OF: trial.number, ATTEMPT: attempt}

@@ -144,13 +144,14 @@ def _run(sweep: _Sweep, workers: Workers) -> FinalEvaluation:
     trials = _schedule_trials(sweep)
     linear_models = _fit_linear_models(sweep, trials)
     trials.run(workers)
+    _end_trials(sweep)
     baselines, suspects = linear_models.result()
     log_baselines(sweep.job, baselines, tracking, studies.run_tags(study), console)
     sweep.parent.log_table(suspects, "label_suspects.json")
     if not studies.complete(study):
         raise SweepFailedError(
             f"none of the {plan.trials} trials of the study {plan.study_name} was completed; "
-            "the failed runs hold their traceback in error.txt"
+            "failed runs hold their traceback in error.txt, and a time limit may be too short"
         )
     start_tensorflow()
     winner = choose_winner(plan.config, plan.split, study, tracking)
@@ -190,8 +191,36 @@ def _schedule_trials(sweep: _Sweep) -> TrialScheduler:
         storage=plan.storage,
     )
     return TrialScheduler(
-        context, sweep.study, sweep.parent, sweep.console, total=plan.trials, workers=plan.workers
+        context,
+        sweep.study,
+        sweep.parent,
+        sweep.console,
+        total=plan.trials,
+        workers=plan.workers,
+        budget=plan.budget,
     )
+
+
+def _end_trials(sweep: _Sweep) -> None:
+    """Settle what a time limit has stopped, and say why trials are missing."""
+    plan, study = sweep.plan, sweep.study
+    reconcile(study, sweep.tracking, alive=(), reason="time limit")
+    done = studies.counted(study)
+    if done >= plan.wanted:
+        return
+    if done >= plan.trials:
+        line = f"the search space has no more than these {done} combinations; the sweep ends"
+    elif studies.has_ended(study, plan.config.sweep, plan.trials):
+        line = (
+            f"sweep.stop_after: no better one among the last {studies.trials_since_best(study)} "
+            f"trials; the sweep ends with {done} of {plan.trials}"
+        )
+    else:
+        line = (
+            f"the time limit is reached with {done} of {plan.trials} trials; the same command "
+            "goes on"
+        )
+    sweep.console.print(line, soft_wrap=True)
 
 
 def _fit_linear_models(

@@ -16,6 +16,7 @@ from ecomclf.data.splitting import Split
 from ecomclf.errors import JobError
 from ecomclf.runtime.timing import Stopwatch
 from ecomclf.search import study as studies
+from ecomclf.search.drawing import draw_trial
 from ecomclf.search.process_pool import Emit, describe_error
 from ecomclf.tracking.connection import name_outage
 from ecomclf.tracking.runs import PRUNED, TRIAL, Run, Tracking
@@ -104,8 +105,7 @@ class _Trial:
     def run(self, task: TrialTask) -> None:
         """Run a trial; exceptions of the trial itself are recorded, others are raised."""
         space = self._config.sweep.space
-        self._study.sampler = studies.make_sampler(self._config.sweep, task.ordinal)
-        trial = self._study.ask(studies.distributions(space))
+        trial = draw_trial(self._study, self._config.sweep, task.ordinal)
         if studies.ORDINAL not in trial.user_attrs:
             trial.set_user_attr(studies.ORDINAL, task.ordinal)
         values = studies.chosen_values(space, trial.params)

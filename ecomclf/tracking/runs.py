@@ -41,6 +41,8 @@ SEARCHED = "ecomclf.searched"
 MONITOR = "ecomclf.monitor"
 PARENT = "mlflow.parentRunId"
 CONTINUED_BY = "continued_by"
+# Why a killed trial was stopped.
+STOPPED = "stopped"
 PRUNED = "pruned"
 
 CLASSIFIER_FOLDER = "classifier"
