@@ -149,7 +149,7 @@ def evaluate_winner(job: Job, winner: Winner, baselines: Mapping[str, Baseline])
     Args:
         job: what it comes from.
         winner: chosen on validation rows.
-        baselines: by name; the first is the one that the gate compares with.
+        baselines: by name; the gate compares with the best of them.
 
     """
     scores = score_on_test_rows(job, winner, baselines)
@@ -285,7 +285,7 @@ def pass_gate(
     The tag `gate` is written last: a command that is killed before that is repeated by the next.
     """
     config, number = job.config.registry, str(version.version)
-    baseline = next(iter(scores.baselines))
+    baseline = min(scores.differences, key=lambda name: scores.differences[name].value)
     decision = decide(
         scores.report,
         config,

@@ -29,7 +29,7 @@ def model_card(
         split: of these rows.
         split_seed: seed of the split.
         test: its metrics on the test rows.
-        baseline: those of the baseline.
+        baseline: those of the best baseline.
         decision: of the promotion gate.
 
     """
@@ -53,7 +53,7 @@ def model_card(
 **Model:** {description}
 
 **On the test rows, read once:** accuracy {test.accuracy:.4f}, macro F1 {test.f1_macro:.4f},
-weighted F1 {test.f1_weighted:.4f}; TF-IDF + LinearSVC: {baseline.accuracy:.4f},
+weighted F1 {test.f1_weighted:.4f}; best linear model: {baseline.accuracy:.4f},
 {baseline.f1_macro:.4f}, {baseline.f1_weighted:.4f}.
 
 {table}

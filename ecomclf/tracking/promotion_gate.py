@@ -1,8 +1,8 @@
 """The promotion gate: whether a new version may get a stage, and why.
 
-A challenger must reach the config's minimum metrics on its test rows. It must not be worse than the
+A challenger must reach the config's minimum metrics on its test rows. It must not be worse than any
 baseline on them, nor worse than the champion on those of them that neither of the two has seen in
-training or validation. Baseline and champion are compared by the metric that `train.monitor` names.
+training or validation. They are compared by the metric that `train.monitor` names.
 """
 
 from collections.abc import Callable, Sequence
@@ -133,7 +133,8 @@ def decide(
         report: its metrics on the test rows.
         config: minimum metrics.
         comparison: with the champion, where there is one.
-        baseline: metric of the challenger minus that of the baseline, where they were compared.
+        baseline: metric of the challenger minus that of the best baseline, where they were
+            compared.
         leak_free: whether no text is on two sides of the split.
         metric: by which `baseline` compares.
 
@@ -153,7 +154,8 @@ def decide(
         passed &= config.allow_below_baseline or not below
         allowed = ", which the config allows" if below and config.allow_below_baseline else ""
         side = "below" if below else "not below"
-        reasons.append(f"{side} the baseline: {SCORE_NAMES[metric]} {baseline.as_text()}{allowed}")
+        difference = f"{SCORE_NAMES[metric]} {baseline.as_text()}"
+        reasons.append(f"{side} the best baseline: {difference}{allowed}")
     if not leak_free:
         passed = False
         reasons.append("split by random rows: copies of test texts are in the training rows")
