@@ -108,10 +108,24 @@ class LinearPath:
         return np.asarray(_count_ngrams(self.ngrams, self.vocabulary) @ self.characters)
 
 
+@dataclass(frozen=True)
+class TunedLinearPath:
+    """A linear path whose features are chosen on the validation rows.
+
+    Attributes:
+        decisions: float32 [validation rows, classes], when it was fitted on the training rows.
+        path: fitted once more, on training and validation rows.
+
+    """
+
+    decisions: np.ndarray
+    path: LinearPath
+
+
 def tune_linear_path(
     vocabulary: Sequence[str], train: TokenIds, validation: TokenIds, split: Split, monitor: str
-) -> tuple[LinearPath, np.ndarray]:
-    """Fit a linear path with and without character n-grams; return the better one.
+) -> TunedLinearPath:
+    """Fit a linear path with and without character n-grams, and the better one on more rows.
 
     Args:
         vocabulary: words by id.
@@ -119,9 +133,6 @@ def tune_linear_path(
         validation: those of the validation texts.
         split: the labels of both.
         monitor: metric on the validation rows that decides, such as `val_f1_macro`.
-
-    Returns:
-        The path, and its decision values of the validation rows, float32 [rows, classes].
 
     """
     metric, classes = monitor.removeprefix("val_"), len(split.classes)
@@ -133,9 +144,16 @@ def tune_linear_path(
         decisions = path.decide(validation)
         predicted = decisions.argmax(axis=1)
         report = evaluate_labels(split.validation.labels, predicted, split.classes)
-        fitted.append((getattr(report, metric), path, decisions))
-    _, path, decisions = max(fitted, key=lambda each: each[0])
-    return path, decisions
+        fitted.append((getattr(report, metric), characters, decisions))
+    _, characters, decisions = max(fitted, key=lambda each: each[0])
+    refitted = fit_linear_path(
+        vocabulary,
+        train.followed_by(validation),
+        split.train_and_validation.labels,
+        classes=classes,
+        characters=characters,
+    )
+    return TunedLinearPath(decisions, refitted)
 
 
 def fit_linear_path(

@@ -4,21 +4,21 @@ from collections.abc import Mapping
 
 from rich.console import Console
 
-from ecomclf.models.baseline import Baseline
+from ecomclf.models.baseline import Refitted
 from ecomclf.search.final_evaluation import Job
 from ecomclf.tracking.runs import PROTOCOL, Tracking
 
 
 def log_baselines(
     job: Job,
-    baselines: Mapping[str, Baseline],
+    baselines: Mapping[str, Refitted],
     tracking: Tracking,
     tags: Mapping[str, object],
     console: Console,
 ) -> None:
     """Write each baseline to a run below the job's, and its validation metrics to the job's run."""
-    for name, baseline in baselines.items():
-        validation = baseline.evaluate(job.split.validation)
+    for name, refitted in baselines.items():
+        validation = refitted.validation
         job.run.log_metrics(validation.metrics(f"{name}_val"))
         title = name.replace("_", " ")
         run = tracking.start_run(
@@ -28,7 +28,9 @@ def log_baselines(
             tags={**tags, PROTOCOL: job.split.protocol},
         )
         with run.recorded():
-            run.log_params(baseline.settings() | {"data.fingerprint": job.split.fingerprint})
+            run.log_params(
+                refitted.baseline.settings() | {"data.fingerprint": job.split.fingerprint}
+            )
             run.log_metrics(validation.metrics("val"))
             run.log_json(validation.to_dict(), "report.json")
         console.print(f"{title}: {validation.summary('validation')}", soft_wrap=True)

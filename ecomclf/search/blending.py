@@ -19,7 +19,7 @@ from ecomclf.tracking.runs import CLASSIFIER_FOLDER, Tracking
 if TYPE_CHECKING:
     from ecomclf.models.classifier import Classifier
     from ecomclf.models.ensemble import Blend
-    from ecomclf.models.linear_path import LinearPath
+    from ecomclf.models.linear_path import LinearPath, TunedLinearPath
     from ecomclf.models.training import Fitted
     from ecomclf.text.token_ids import TokenIds
 
@@ -43,12 +43,21 @@ class Winner:
     classifier: "Classifier"
     probabilities: np.ndarray
 
+    def made_of(self) -> str:
+        """Return which trials the model consists of, and how much of the linear path."""
+        numbers = ", ".join(map(str, self.trials))
+        trials = f"trials {numbers} averaged" if len(self.trials) > 1 else f"trial {numbers}"
+        path = self.classifier.linear_path
+        if path is None:
+            return f"{trials}, without the linear path"
+        features = "words and characters" if path.ngrams is not None else "words"
+        return f"{trials}, share of the linear path over {features} {self.blend.wide_share:.2f}"
+
     def description(self) -> str:
         """Return what the model consists of, in Markdown, for the model card."""
         config = self.configs[0]
         return (
-            f"trials averaged: {', '.join(map(str, self.trials))}; share of the linear path "
-            f"(TF-IDF and a linear SVM): {self.blend.wide_share:.2f}. The best trial: "
+            f"{self.made_of()}. The best trial: "
             f"{config.model.encoder.upper()} {config.model.units}, embedding "
             f"{config.model.embedding_dim}, dropout {config.model.dropout:.3g}, "
             f"{config.model.pooling} pooling. First {config.text.max_length} words, cleaning: "
@@ -56,8 +65,24 @@ class Winner:
         )
 
 
-def choose_winner(config: Config, split: Split, study: optuna.Study, tracking: Tracking) -> Winner:
+def choose_winner(
+    config: Config,
+    split: Split,
+    study: optuna.Study,
+    tracking: Tracking,
+    prepared: "TunedLinearPath | None" = None,
+) -> Winner:
     """Choose on validation rows how many of the best trials are averaged, with the linear path.
+
+    The linear path that the winner has was fitted on the validation rows too, after the choice.
+
+    Args:
+        config: what may be part of it.
+        split: its training and validation rows.
+        study: its trials.
+        tracking: the store of their runs.
+        prepared: the linear path, if it was fitted while the trials ran; it is fitted anew if the
+            best trial has another vocabulary.
 
     Raises:
         JobError: none of the best trials has its model left in the artifact store.
@@ -73,9 +98,11 @@ def choose_winner(config: Config, split: Split, study: optuna.Study, tracking: T
     train, validation = _encode(best, split, next(iter(configs.values())))
     path, decisions = None, None
     if config.winner.wide:
-        path, decisions = tune_linear_path(
-            best.vectorizer.words, train, validation, split, config.train.monitor
-        )
+        words = best.vectorizer.words
+        tuned = prepared if prepared is not None and prepared.path.vocabulary == words else None
+        if tuned is None:
+            tuned = tune_linear_path(words, train, validation, split, config.train.monitor)
+        path, decisions = tuned.path, tuned.decisions
     members = [each.predict_encoded(validation) for each in loaded.values()]
     blend = choose_blend(split.validation.labels, members, decisions)
     trials = tuple(loaded)[: blend.members]
@@ -85,8 +112,9 @@ def choose_winner(config: Config, split: Split, study: optuna.Study, tracking: T
         {number: loaded[number] for number in trials},
         tuple(configs[number] for number in trials),
         blend,
-        path if blend.wide_share else None,
         validation,
+        path if blend.wide_share else None,
+        decisions,
     )
 
 
@@ -96,7 +124,7 @@ def single_winner(fitted: "Fitted", split: Split, validation: "TokenIds") -> Win
 
     blend = choose_blend(split.validation.labels, [fitted.probabilities], None)
     members = {0: fitted.classifier}
-    return _blend(fitted.config, split, members, (fitted.config,), blend, None, validation)
+    return _blend(fitted.config, split, members, (fitted.config,), blend, validation)
 
 
 def _blend(
@@ -105,8 +133,9 @@ def _blend(
     members: "Mapping[int, Classifier]",
     configs: tuple[Config, ...],
     blend: "Blend",
-    path: "LinearPath | None",
     validation: "TokenIds",
+    path: "LinearPath | None" = None,
+    decisions: np.ndarray | None = None,
 ) -> Winner:
     """Combine classifiers, and set the threshold for the config's target precision."""
     from ecomclf.evaluation.calibration import threshold_for
@@ -115,7 +144,9 @@ def _blend(
     networks = {number: each.network for number, each in members.items()}
     first = next(iter(members.values()))
     classifier = first.with_network(build_ensemble(networks, blend), path)
-    probabilities = classifier.predict_encoded(validation)
+    # The decision values of a path that has not seen the validation rows.
+    given = None if path is None else decisions
+    probabilities = classifier.predict_encoded(validation, decisions=given)
     classifier.threshold = threshold_for(
         split.validation.labels, probabilities, config.winner.target_precision
     )

@@ -22,7 +22,7 @@ from ecomclf.evaluation.error_tables import error_table
 from ecomclf.evaluation.figures import confusion_figure, reliability_figure
 from ecomclf.evaluation.intervals import Interval, difference_interval, metric_intervals
 from ecomclf.evaluation.report import SCORE_NAMES, Report, evaluate, evaluate_labels
-from ecomclf.models.baseline import Baseline
+from ecomclf.models.baseline import Refitted
 from ecomclf.runtime.disk_cache import digest_of
 from ecomclf.search.blending import Winner
 from ecomclf.tracking.model_card import model_card
@@ -143,7 +143,7 @@ class FinalEvaluation:
         return cls(**{**values, **read})
 
 
-def evaluate_winner(job: Job, winner: Winner, baselines: Mapping[str, Baseline]) -> FinalEvaluation:
+def evaluate_winner(job: Job, winner: Winner, baselines: Mapping[str, Refitted]) -> FinalEvaluation:
     """Score a winner on the test rows, record it in the job's run, register it unless it is.
 
     Args:
@@ -175,13 +175,13 @@ def evaluate_winner(job: Job, winner: Winner, baselines: Mapping[str, Baseline])
 
 
 def score_on_test_rows(
-    job: Job, winner: Winner, baselines: Mapping[str, Baseline]
+    job: Job, winner: Winner, baselines: Mapping[str, Refitted]
 ) -> HeldOutScores:
     """Predict the test rows with the winner and with each baseline."""
     test, classes = job.split.test, job.split.classes
     probabilities = winner.classifier.predict_proba(test.texts)
     predicted = probabilities.argmax(axis=1)
-    others = {name: each.predict(test.texts) for name, each in baselines.items()}
+    others = {name: each.baseline.predict(test.texts) for name, each in baselines.items()}
     return HeldOutScores(
         report=evaluate(test.labels, probabilities, classes),
         probabilities=probabilities,

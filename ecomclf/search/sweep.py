@@ -14,9 +14,12 @@ import pandas as pd
 from rich.console import Console
 from rich.text import Text
 
+from ecomclf.config.loading import Config
+from ecomclf.data.splitting import Split
 from ecomclf.errors import StudyError, SweepFailedError, SweepInterruptedError
-from ecomclf.evaluation.error_tables import label_suspects
-from ecomclf.models.baseline import Baseline, fit_baselines
+from ecomclf.evaluation.error_tables import describe_label_check, label_suspects
+from ecomclf.models.baseline import Refitted, fit_baselines
+from ecomclf.models.linear_path import TunedLinearPath, tune_linear_path
 from ecomclf.runtime.tensorflow_setup import start_tensorflow
 from ecomclf.search import study as studies
 from ecomclf.search.baseline_runs import log_baselines
@@ -32,7 +35,12 @@ from ecomclf.search.scheduler import TrialScheduler, Workers, reconcile
 from ecomclf.search.seed_repeats import repeat_with_seeds
 from ecomclf.search.storage import lock_study
 from ecomclf.search.worker import WorkerContext
-from ecomclf.text.encoded_texts import check_encodable, precompute_encodings
+from ecomclf.text.encoded_texts import (
+    check_encodable,
+    encode_texts,
+    precompute_encodings,
+    searches_texts,
+)
 from ecomclf.tracking.connection import connect, without_password
 from ecomclf.tracking.leaderboard import leaderboard, print_leaderboard
 from ecomclf.tracking.runs import MONITOR, PROTOCOL, SEARCHED, Run, Tracking
@@ -145,18 +153,21 @@ def _run(sweep: _Sweep, workers: Workers) -> FinalEvaluation:
     linear_models = _fit_linear_models(sweep, trials)
     trials.run(workers)
     _end_trials(sweep)
-    baselines, suspects = linear_models.result()
-    log_baselines(sweep.job, baselines, tracking, studies.run_tags(study), console)
-    sweep.parent.log_table(suspects, "label_suspects.json")
+    linear = linear_models.result()
+    log_baselines(sweep.job, linear.baselines, tracking, studies.run_tags(study), console)
+    sweep.parent.log_table(linear.suspects, "label_suspects.json")
+    labels_checked = describe_label_check(plan.split.train, plan.split.classes)
+    if labels_checked is not None:
+        console.print(labels_checked, soft_wrap=True)
     if not studies.complete(study):
         raise SweepFailedError(
             f"none of the {plan.trials} trials of the study {plan.study_name} was completed; "
             "failed runs hold their traceback in error.txt, and a time limit may be too short"
         )
     start_tensorflow()
-    winner = choose_winner(plan.config, plan.split, study, tracking)
+    winner = choose_winner(plan.config, plan.split, study, tracking, linear.path)
     _log_winner(sweep, winner)
-    evaluation = evaluate_winner(sweep.job, winner, baselines)
+    evaluation = evaluate_winner(sweep.job, winner, linear.baselines)
     not_deleted = delete_other_models(study, tracking, plan.config.sweep.keep_models)
     if not_deleted:
         console.print(
@@ -223,10 +234,17 @@ def _end_trials(sweep: _Sweep) -> None:
     sweep.console.print(line, soft_wrap=True)
 
 
-def _fit_linear_models(
-    sweep: _Sweep, trials: TrialScheduler
-) -> "Future[tuple[dict[str, Baseline], pd.DataFrame]]":
-    """Encode the texts, then fit baselines and find suspicious labels, while the trials run.
+@dataclass(frozen=True)
+class _LinearModels:
+    """What is fitted beside the trials; without a path if the trials search text settings."""
+
+    baselines: dict[str, Refitted]
+    suspects: pd.DataFrame
+    path: TunedLinearPath | None
+
+
+def _fit_linear_models(sweep: _Sweep, trials: TrialScheduler) -> "Future[_LinearModels]":
+    """Encode the texts, then fit what is linear and find suspicious labels, while the trials run.
 
     They compete with the trials for the cores, and the first result of a trial matters most, so
     they start after it; unless there is a trial for each worker at most, so that nothing would be
@@ -236,14 +254,27 @@ def _fit_linear_models(
     encoded = _start_thread(lambda: precompute_encodings(split, config))
     missing = sweep.plan.trials - studies.counted(sweep.study)
 
-    def fit() -> tuple[dict[str, Baseline], pd.DataFrame]:
+    def fit() -> _LinearModels:
         wait([encoded])
         if missing > sweep.plan.workers:
             trials.one_has_ended.wait()
-        baselines = fit_baselines(split, config.train.monitor)
-        return baselines, label_suspects(split.train, split.classes)
+        return _LinearModels(
+            fit_baselines(split, config.train.monitor),
+            label_suspects(split.train, split.classes),
+            _fit_linear_path(split, config),
+        )
 
     return _start_thread(fit)
+
+
+def _fit_linear_path(split: Split, config: Config) -> TunedLinearPath | None:
+    """Fit the linear path that all trials share, if they share a vocabulary."""
+    if not config.winner.wide or searches_texts(config):
+        return None
+    texts = encode_texts(split, config.text)
+    return tune_linear_path(
+        texts.vectorizer.words, texts.train, texts.validation, split, config.train.monitor
+    )
 
 
 def _start_thread(work: Callable[[], Result]) -> "Future[Result]":
@@ -275,7 +306,6 @@ def _log_winner(sweep: _Sweep, winner: Winner) -> None:
 
 def _print_winner(sweep: _Sweep, winner: Winner, evaluation: FinalEvaluation) -> None:
     print_leaderboard(sweep.tracking, sweep.console, study_id=sweep.study.user_attrs[studies.ID])
-    trials, share = ", ".join(map(str, winner.trials)), winner.blend.wide_share
-    made_of = f"winner: trials {trials} averaged, share of the linear path {share:.2f}"
+    made_of = f"winner: {winner.made_of()}"
     for line in (made_of, *evaluation.lines()):
         sweep.console.print(Text(line), soft_wrap=True)

@@ -132,7 +132,7 @@ def check_encodable(split: Split, config: Config) -> None:
         cleaner = Cleaner(steps, fill_missing=split.fill_missing)
         require_words(map(cleaner, split.train.texts))
     files = vector_files(config.possible_values("model.embeddings"))
-    if files and not _searches_texts(config):
+    if files and not searches_texts(config):
         texts = encode_texts(split, config.text)
         for file in files:
             _cache_vectors(texts, config, file, config.possible_values("model.embedding_dim"))
@@ -146,7 +146,7 @@ def precompute_encodings(split: Split, config: Config) -> None:
     it is unknown which ones will be drawn, so only the learned dimensions that all larger sizes
     share are computed.
     """
-    if _searches_texts(config):
+    if searches_texts(config):
         return
     texts = encode_texts(split, config.text)
     if "word2vec" in config.possible_values("model.embeddings"):
@@ -156,7 +156,7 @@ def precompute_encodings(split: Split, config: Config) -> None:
         _cache_vectors(texts, config, "word2vec", sizes)
 
 
-def _searches_texts(config: Config) -> bool:
+def searches_texts(config: Config) -> bool:
     """Return whether the search space contains keys of the text config.
 
     Then trials share no encoding.

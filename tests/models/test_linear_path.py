@@ -219,9 +219,19 @@ def test_the_features_are_chosen_on_validation_rows() -> None:
             Subset(tuple(texts), labels, groups), held_out, held_out, classes, fingerprint=""
         )
         ids = vectorizer.encode(validation)
-        path, decisions = tune_linear_path(vectorizer.words, train, ids, split, "val_accuracy")
-        np.testing.assert_array_equal(decisions, path.decide(ids))
-        return path
+        tuned = tune_linear_path(vectorizer.words, train, ids, split, "val_accuracy")
+        alone = fit_linear_path(
+            vectorizer.words,
+            train,
+            labels,
+            classes=len(classes),
+            characters=tuned.path.ngrams is not None,
+        )
+        np.testing.assert_array_equal(tuned.decisions, alone.decide(ids))
+        # The path itself has seen the validation rows, and knows their labels now.
+        assert not np.allclose(tuned.path.decide(ids), tuned.decisions)
+        assert (tuned.path.decide(ids).argmax(axis=1) == held_out.labels).all()
+        return tuned.path
 
     assert tune(["shoess", "haat", "muug", "phonne"]).ngrams is not None
     # Characters mislead where unknown words resemble that of another class.
