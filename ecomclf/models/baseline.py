@@ -51,7 +51,7 @@ _GRID: dict[Features, tuple[float, ...]] = {
     _DEFAULT: (1.0, 0.1, 0.3, 3.0),
     Features(ngrams=1, sublinear=True, characters=False): (1.0, 0.1, 0.3, 3.0),
     Features(ngrams=2, sublinear=True, characters=False): (1.0, 0.1, 0.3, 3.0),
-    _WITH_CHARACTERS: (1.0, 0.3, 3.0),
+    _WITH_CHARACTERS: (1.0, 0.3),
 }
 # Thousands of classes take as many SVMs for each setting.
 _SHORT_GRID = dict.fromkeys((_DEFAULT, _WITH_CHARACTERS), (1.0,))

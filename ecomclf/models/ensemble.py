@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from typing import TypeVar
 
 import keras
 import numpy as np
@@ -20,6 +21,9 @@ _WIDE_SHARES: tuple[float, ...] = (0.0, 0.25, 0.5, 0.75, 0.9)
 # With one standard error, chance alone ruled out the most even blend: the accuracy of the best of
 # many candidates is overestimated too.
 _STANDARD_ERRORS = 2
+
+
+Candidate = TypeVar("Candidate")
 
 
 @dataclass(frozen=True)
@@ -50,12 +54,12 @@ def choose_blend(
 ) -> Blend:
     """Choose the number of members and the weight of the linear path on the validation rows.
 
-    Each further member costs as much time per prediction as the first. So the fewest members are
-    preferred, unless the accuracy is more than two standard errors below the best candidate's; then
-    one more is tried. This follows the one-standard-error rule (Breiman et al., 1984,
-    Classification and Regression Trees, 3.4.3). The trials, and the epoch kept of each, were
-    selected on the same rows, so these rows favour a low weight of the linear path. Therefore,
-    among the blends that are not clearly worse, the weight closest to one half is.
+    The trials, and the epoch kept of each, were selected on the same rows, so these rows favour a
+    low weight of the linear path. Therefore the weight closest to one half is preferred, unless its
+    accuracy is more than two standard errors below that of the best weight. Each further member
+    costs as much time per prediction as the first. So the fewest members are preferred, with the
+    same exception. Both follow the one-standard-error rule (Breiman et al., 1984, Classification
+    and Regression Trees, 3.4.3).
 
     Args:
         labels: int32 [rows], the true labels of the validation rows.
@@ -81,17 +85,35 @@ def choose_blend(
         uncalibrated = softmax(decisions.astype(np.float64), axis=1)
         wide_temperature = fit_temperature(labels, uncalibrated)
         linear, shares = with_temperature(uncalibrated, wide_temperature), _WIDE_SHARES
-    candidates = {
-        (count, share): (1 - share) * np.mean(members[:count], axis=0) + share * linear
-        for count in range(1, len(members) + 1)
-        for share in shares
+    averages = {count: np.mean(members[:count], axis=0) for count in range(1, len(members) + 1)}
+
+    def mix(count: int, share: float) -> np.ndarray:
+        return np.asarray((1 - share) * averages[count] + share * linear)
+
+    def correct(count: int, share: float) -> np.ndarray:
+        return np.asarray(mix(count, share).argmax(axis=1) == labels)
+
+    evenest = sorted(shares, key=lambda share: abs(share - 0.5))
+    share_of = {
+        count: _first_good(evenest, [correct(count, share) for share in evenest])
+        for count in averages
     }
-    correct = {key: mixed.argmax(axis=1) == labels for key, mixed in candidates.items()}
-    best = max(correct.values(), key=lambda each: each.mean())
-    good = [key for key, each in correct.items() if not _clearly_worse(each, best)]
-    count, share = min(good, key=lambda key: (key[0], abs(key[1] - 0.5)))
-    temperature = fit_temperature(labels, candidates[count, share])
-    return Blend(count, share, wide_temperature, temperature)
+    count = _first_good(list(averages), [correct(*each) for each in share_of.items()])
+    temperature = fit_temperature(labels, mix(count, share_of[count]))
+    return Blend(count, share_of[count], wide_temperature, temperature)
+
+
+def _first_good(candidates: Sequence[Candidate], correct: Sequence[np.ndarray]) -> Candidate:
+    """Return the first candidate that is not clearly worse than the best one.
+
+    Args:
+        candidates: the preferred ones first.
+        correct: bool [rows] each, which rows each candidate gets right.
+
+    """
+    best = max(correct, key=lambda each: each.mean())
+    pairs = zip(candidates, correct, strict=True)
+    return next(candidate for candidate, each in pairs if not _clearly_worse(each, best))
 
 
 def _clearly_worse(correct: np.ndarray, best: np.ndarray) -> bool:
