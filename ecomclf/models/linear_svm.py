@@ -16,7 +16,7 @@ MANY_CLASSES = 200
 # So many of them. On 34,000 rows of 2,000 classes the accuracy was 0.4405 after 7 s; with all rows
 # 0.4417 after 110 s, with 500 rows 0.4118 (docs/lab-notebook.md).
 NEAREST_ROWS = 2_000
-# Tolerances of liblinear's solver. scikit-learn's default, 1e-4, gives 99.8 % or more of the validation
+# Tolerances of the solver. scikit-learn's default, 1e-4, gives 99.8 % or more of the validation
 # rows of four data sets the same labels in up to twice the time; 0.1 is liblinear's own default.
 _TOLERANCE, _LOOSE_TOLERANCE = 0.01, 0.1
 # The decision value of a class without rows.
