@@ -26,6 +26,14 @@ class Choice(Section):
     type: Literal["choice"]
     values: tuple[Any, ...] = Field(min_length=1)
 
+    @model_validator(mode="after")
+    def _require_different_values(self) -> Self:
+        # Values may be lists, which cannot be hashed.
+        for at, value in enumerate(self.values):
+            if value in self.values[:at]:
+                raise ValueError(f"values must differ but got {value!r} more than once")
+        return self
+
     def values_to_check(self) -> tuple[Any, ...]:
         """Return the values that the key must accept."""
         return self.values

@@ -15,6 +15,10 @@ from ecomclf.text.batching import TrainingBatches
 EpochMetrics = dict[str, float]
 
 
+class StopTraining(Exception):  # noqa: N818 - no error
+    """Raised by `on_epoch` to end the training after this epoch as if it had been the last one."""
+
+
 @dataclass(frozen=True)
 class History:
     """The metrics of each epoch, and the epoch whose weights were kept.
@@ -60,8 +64,8 @@ def fit(
         validation: batches to compute the `val_…` metrics on.
         config: optimizer, schedule and early stopping.
         tensorboard: folder for TensorBoard's event files.
-        on_epoch: called after each epoch with its number, from 1, and its metrics; an exception
-            that it raises ends the training and is passed on.
+        on_epoch: called after each epoch with its number, from 1, and its metrics. `StopTraining`
+            ends the training; any other exception that it raises also does, and is passed on.
 
     Returns:
         The metrics of each epoch, and which epoch was kept.
@@ -174,4 +178,7 @@ class _Recorder(keras.callbacks.Callback):
                 f"{epoch + 1}; lower train.learning_rate (now {metrics['learning_rate']:g})"
             )
         self.epochs.append(metrics)
-        self._on_epoch(epoch + 1, metrics)
+        try:
+            self._on_epoch(epoch + 1, metrics)
+        except StopTraining:
+            self.model.stop_training = True

@@ -16,6 +16,8 @@ class Budget:
     Attributes:
         limit: seconds.
         begun: `time.monotonic()` when the call began.
+        measured_end: seconds from the last trial to the end in an earlier call of the study, if
+            there was one.
 
     Example:
         With ten minutes, 90 seconds are kept for the end. A trial of 100 seconds may begin after
@@ -31,12 +33,18 @@ class Budget:
 
     limit: float
     begun: float
+    measured_end: float = 0.0
 
     @property
     def deadline(self) -> float:
         """Return the time, of `time.monotonic()`, at which no trial runs any more."""
         end = min(max(_PART_FOR_THE_END * self.limit, _SHORTEST_END), _LONGEST_END)
-        return self.begun + max(self.limit - end, 0.0)
+        return self.begun + max(self.limit - max(end, self.measured_end), 0.0)
+
+    @property
+    def longest_wait(self) -> float:
+        """Return the seconds after which baselines are fitted even if no trial has ended yet."""
+        return self.limit / 4
 
     def allows(self, now: float, durations: Sequence[float]) -> bool:
         """Return whether a trial that begins now is expected to end in time.

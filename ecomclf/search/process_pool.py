@@ -134,7 +134,7 @@ class LocalWorkers(Generic[Context, Task]):
         context: Context,
         next_task: Callable[[], Task | None],
         *,
-        deadline: float | None = None,
+        deadline: Callable[[], float | None] = lambda: None,
     ) -> Iterator[Event[Task]]:
         """Run tasks as long as there are any, and yield what happens. Can be called once.
 
@@ -144,7 +144,8 @@ class LocalWorkers(Generic[Context, Task]):
             context: any picklable value.
             next_task: called whenever a worker is idle, and again after each event; None means that
                 there is nothing to do for now. With nothing to do and no task running, `run` ends.
-            deadline: time, of `time.monotonic()`, at which `run` ends even if tasks are running.
+            deadline: called before each wait for an event; returns the time, of
+                `time.monotonic()`, at which `run` ends even if tasks are running, or None.
 
         """
         self._start.write_bytes(pickle.dumps((setup, context)))
@@ -153,7 +154,8 @@ class LocalWorkers(Generic[Context, Task]):
             busy = [worker for worker in self._workers if worker.task is not None]
             if not busy:
                 break
-            time_left = None if deadline is None else max(0.0, deadline - time.monotonic())
+            end = deadline()
+            time_left = None if end is None else max(0.0, end - time.monotonic())
             ready = connection.wait([worker.pipe for worker in busy], time_left)
             if not ready:
                 break

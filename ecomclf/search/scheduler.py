@@ -79,25 +79,19 @@ class TrialScheduler:
             JobError: the workers fail, whatever the trial.
 
         """
-        deadline = self._budget.deadline if self._budget else None
         # Once this returns, no worker is running a trial any more.
         with self._display, contextlib.closing(workers):
             for event in workers.run(
-                prepare_worker, self._context, self._next_task, deadline=deadline
+                prepare_worker, self._context, self._next_task, deadline=self._deadline
             ):
                 self._follow(event)
         self.one_has_ended.set()
 
     def _next_task(self) -> TrialTask | None:
         # After a worker has died, nothing new starts before the lost trial is enqueued again.
-        if self._unsettled or not self._has_time():
+        if self._unsettled:
             return None
-        if studies.has_ended(self._study, self._context.config.sweep, self._total):
-            return None
-        done = studies.counted_trials(self._study)
-        # A trial may have ended without its worker having said so yet.
-        working = [trial for trial in self._announced.values() if trial not in done]
-        if len(done) + len(working) >= self._total:
+        if self._all_begun() or not self._has_time():
             # A worker is idle, so a core is free to start what the winner is evaluated with.
             start_tensorflow()
             return None
@@ -105,6 +99,24 @@ class TrialScheduler:
         task = TrialTask(studies.free_ordinal(self._study, ordinals), self._parent.run_id)
         self._announced[task] = None
         return task
+
+    def _all_begun(self) -> bool:
+        """Return whether no further trial is to begin, unless a running one is lost."""
+        if studies.has_ended(self._study, self._context.config.sweep, self._total):
+            return True
+        done = studies.counted_trials(self._study)
+        # A trial may have ended without its worker having said so yet.
+        working = [trial for trial in self._announced.values() if trial not in done]
+        return len(done) + len(working) >= self._total
+
+    def _deadline(self) -> float | None:
+        """Return when running trials are stopped; None while the study has no complete trial.
+
+        Without one there is no winner: a worker itself ends its trial early then, and keeps it.
+        """
+        if self._budget is None or not studies.complete(self._study):
+            return None
+        return self._budget.deadline
 
     def _has_time(self) -> bool:
         """Return whether a trial that begins now is expected to end in time."""

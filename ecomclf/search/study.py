@@ -34,6 +34,7 @@ IDENTITY = "identity"
 JUDGED = "judged"
 EVALUATION_RUN = "evaluation_run"
 REPEATS = "repeats_when_judged"
+SECONDS_AT_END = "seconds_at_end"
 FIRST = "first"
 OWN_ERROR = "error"
 ORDINAL = "ordinal"
@@ -201,15 +202,18 @@ def has_ended(study: optuna.Study, config: SweepConfig, trials: int) -> bool:
 
 
 def trials_since_best(study: optuna.Study) -> int:
-    """Return how many trials that count have ended after the best one."""
+    """Return how many complete or pruned trials have ended after the best one.
+
+    Before any trial is complete it is 0: there is nothing to be better than.
+    """
     best, since = -math.inf, 0
-    ended = [trial for trial in study.get_trials(deepcopy=False) if counts(trial)]
+    ended = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
     for trial in sorted(ended, key=lambda trial: trial.datetime_complete or datetime.max):
         if trial.state == TrialState.COMPLETE and trial.value is not None and trial.value > best:
             best, since = trial.value, 0
         else:
             since += 1
-    return since
+    return since if best > -math.inf else 0
 
 
 def durations(study: optuna.Study) -> list[float]:

@@ -4,9 +4,10 @@ The parent process owns the parent run, the count of trials and the display; `wo
 """
 
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import optuna
@@ -152,6 +153,7 @@ def _run(sweep: _Sweep, workers: Workers) -> FinalEvaluation:
     trials = _schedule_trials(sweep)
     linear_models = _fit_linear_models(sweep, trials)
     trials.run(workers)
+    trials_ended = time.monotonic()
     _end_trials(sweep)
     linear = linear_models.result()
     log_baselines(sweep.job, linear.baselines, tracking, studies.run_tags(study), console)
@@ -162,7 +164,7 @@ def _run(sweep: _Sweep, workers: Workers) -> FinalEvaluation:
     if not studies.complete(study):
         raise SweepFailedError(
             f"none of the {plan.trials} trials of the study {plan.study_name} was completed; "
-            "failed runs hold their traceback in error.txt, and a time limit may be too short"
+            "failed runs hold their traceback in error.txt"
         )
     start_tensorflow()
     winner = choose_winner(plan.config, plan.split, study, tracking, linear.path)
@@ -174,6 +176,7 @@ def _run(sweep: _Sweep, workers: Workers) -> FinalEvaluation:
             f"could not delete {not_deleted} models: the artifact store does not allow it"
         )
     _print_winner(sweep, winner, evaluation)
+    study.set_user_attr(studies.SECONDS_AT_END, time.monotonic() - trials_ended)
     if plan.repeats:
         tags = studies.run_tags(study)
         repeat_with_seeds(
@@ -193,13 +196,17 @@ def _log_plan(sweep: _Sweep) -> None:
 
 
 def _schedule_trials(sweep: _Sweep) -> TrialScheduler:
-    plan = sweep.plan
+    plan, budget = sweep.plan, sweep.plan.budget
+    if budget is not None:
+        measured = sweep.study.user_attrs.get(studies.SECONDS_AT_END, 0.0)
+        budget = replace(budget, measured_end=measured)
     context = WorkerContext(
         config=plan.config,
         split=plan.split,
         tracking=sweep.tracking,
         study_name=plan.study_name,
         storage=plan.storage,
+        deadline=budget.deadline if budget else None,
     )
     return TrialScheduler(
         context,
@@ -208,7 +215,7 @@ def _schedule_trials(sweep: _Sweep) -> TrialScheduler:
         sweep.console,
         total=plan.trials,
         workers=plan.workers,
-        budget=plan.budget,
+        budget=budget,
     )
 
 
@@ -248,16 +255,17 @@ def _fit_linear_models(sweep: _Sweep, trials: TrialScheduler) -> "Future[_Linear
 
     They compete with the trials for the cores, and the first result of a trial matters most, so
     they start after it; unless there is a trial for each worker at most, so that nothing would be
-    left to run beside them. A failed encoding is reported by the trials, which need it too.
+    left to run beside them. With a time limit they do not wait for long, since the end waits for
+    them. A failed encoding is reported by the trials, which need it too.
     """
-    split, config = sweep.plan.split, sweep.plan.config
+    split, config, budget = sweep.plan.split, sweep.plan.config, sweep.plan.budget
     encoded = _start_thread(lambda: precompute_encodings(split, config))
     missing = sweep.plan.trials - studies.counted(sweep.study)
 
     def fit() -> _LinearModels:
         wait([encoded])
         if missing > sweep.plan.workers:
-            trials.one_has_ended.wait()
+            trials.one_has_ended.wait(budget.longest_wait if budget else None)
         return _LinearModels(
             fit_baselines(split, config.train.monitor),
             label_suspects(split.train, split.classes),

@@ -4,6 +4,7 @@ A trial's MLflow run ends before Optuna is told, so when the process is killed i
 says how the trial ended.
 """
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -14,12 +15,14 @@ from optuna.trial import TrialState
 from ecomclf.config.loading import Config
 from ecomclf.data.splitting import Split
 from ecomclf.errors import JobError
+from ecomclf.runtime.locks import locked
 from ecomclf.runtime.timing import Stopwatch
 from ecomclf.search import study as studies
 from ecomclf.search.drawing import draw_trial
 from ecomclf.search.process_pool import Emit, describe_error
+from ecomclf.search.storage import STUDIES
 from ecomclf.tracking.connection import name_outage
-from ecomclf.tracking.runs import PRUNED, TRIAL, Run, Tracking
+from ecomclf.tracking.runs import PRUNED, STOPPED, TRIAL, Run, Tracking
 
 if TYPE_CHECKING:
     from ecomclf.models.fitting import EpochMetrics
@@ -28,13 +31,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class WorkerContext:
-    """What a worker needs to know besides its tasks; sent to it once."""
+    """What a worker needs to know besides its tasks; sent to it once.
+
+    `deadline` is the time, of `time.monotonic()`, at which trials are to have ended, if any.
+    """
 
     config: Config
     split: Split
     tracking: Tracking
     study_name: str
     storage: str | None
+    deadline: float | None = None
 
 
 @dataclass(frozen=True)
@@ -101,11 +108,15 @@ class _Trial:
         self._encoded = encoded
         self._emit = emit
         self._score: float | None = None
+        self._epoch_begun = 0.0
 
     def run(self, task: TrialTask) -> None:
         """Run a trial; exceptions of the trial itself are recorded, others are raised."""
         space = self._config.sweep.space
-        trial = draw_trial(self._study, self._config.sweep, task.ordinal)
+        # Optuna creates a trial before it draws its values. Another worker must not look for
+        # repetitions in between.
+        with locked(STUDIES / f"{self._context.study_name}.draw"):
+            trial = draw_trial(self._study, self._config.sweep, task.ordinal)
         if studies.ORDINAL not in trial.user_attrs:
             trial.set_user_attr(studies.ORDINAL, task.ordinal)
         values = studies.chosen_values(space, trial.params)
@@ -151,6 +162,8 @@ class _Trial:
 
         def report(epoch: int, metrics: "EpochMetrics") -> None:
             self._report(trial, epoch, metrics[config.train.monitor])
+            if epoch < config.train.epochs:
+                self._stop_in_time(run)
 
         if trial.user_attrs.get(studies.ATTEMPT, 1) > studies.MAX_ATTEMPTS:
             raise JobError(
@@ -163,6 +176,7 @@ class _Trial:
         if key not in self._encoded:
             self._encoded[key] = encode_texts(self._context.split, config.text)
             watch.lap("encoding")
+        self._epoch_begun = time.monotonic()
         fitted = train_in_run(
             run, config, self._context.split, self._encoded[key], report, watch=watch
         )
@@ -177,6 +191,21 @@ class _Trial:
                 f"by the {self._config.sweep.pruner} pruner in epoch {epoch} with "
                 f"{self._config.train.monitor} {score:.4f}"
             )
+
+    def _stop_in_time(self, run: Run) -> None:
+        """End the training, and keep it, if another epoch would end too late to have a winner.
+
+        With a complete trial in the study there is one; the scheduler stops what still runs.
+        """
+        from ecomclf.models.fitting import StopTraining
+
+        now, begun = time.monotonic(), self._epoch_begun
+        self._epoch_begun = now
+        deadline = self._context.deadline
+        if deadline is None or now + (now - begun) < deadline or studies.complete(self._study):
+            return
+        run.tag(**{STOPPED: "time limit"})
+        raise StopTraining
 
 
 def is_outage(error: BaseException) -> bool:

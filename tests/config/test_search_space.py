@@ -172,3 +172,10 @@ def test_a_first_trial_outside_of_the_space_is_refused(
     path = write(tmp_path, "model.units", {"type": "int", "low": 1, "high": 8})
     with pytest.raises(ConfigError, match=said):
         load_config(path, [f"sweep.first={[guess]}"])
+
+
+@pytest.mark.parametrize("values", [[8, 16, 8], [["lowercase"], ["lowercase"]]])
+def test_a_choice_names_each_value_once(values: list[object]) -> None:
+    """Otherwise the same values would be two combinations, and be trained twice."""
+    with pytest.raises(ValueError, match="values must differ but got"):
+        Choice(type="choice", values=tuple(values))

@@ -8,7 +8,7 @@ from ecomclf.config.schema import ModelConfig, TrainConfig
 from ecomclf.errors import TrainingDivergedError
 from ecomclf.evaluation.report import evaluate
 from ecomclf.models.architecture import build_model
-from ecomclf.models.fitting import EpochMetrics, History, fit
+from ecomclf.models.fitting import EpochMetrics, History, StopTraining, fit
 from ecomclf.text.batching import TrainingBatches
 from ecomclf.text.token_ids import TokenIds
 
@@ -205,3 +205,19 @@ def test_the_training_step_is_traced_once(
     monkeypatch.setattr(keras.Model, "train_step", step)
     train(tmp_path, weights=weights, epochs=1)
     assert len(traced) == 1
+
+
+def test_training_can_be_ended_after_an_epoch_and_kept(tmp_path: Path) -> None:
+    """The epochs so far are the history, and the best of them is kept, as after the last epoch."""
+
+    class Stopping(list[EpochMetrics]):
+        def append(self, metrics: EpochMetrics) -> None:
+            super().append(metrics)
+            if len(self) == 2:
+                raise StopTraining
+
+    seen = Stopping()
+    history, model = train(tmp_path, seen)
+    assert history.epochs == tuple(seen)
+    assert len(seen) == 2
+    assert validation_loss(model) == pytest.approx(history.kept["val_loss"], abs=1e-4)

@@ -18,3 +18,10 @@ def test_a_trial_begins_only_if_it_can_end() -> None:
     assert not budget.allows(411.0, [50.0, 100.0, 900.0])
     assert budget.allows(509.0, [])
     assert not budget.allows(511.0, [])
+
+
+def test_the_end_takes_what_it_took_before() -> None:
+    """What an earlier call of the study has measured goes before the part of the limit."""
+    assert Budget(600.0, begun=0.0, measured_end=20.0).deadline == 510.0
+    assert Budget(600.0, begun=0.0, measured_end=250.0).deadline == 350.0
+    assert Budget(60.0, begun=5.0, measured_end=250.0).deadline == 5.0

@@ -10,6 +10,7 @@ from ecomclf.config.loading import Config, load_config
 from ecomclf.data.splitting import Split
 from ecomclf.errors import JobError
 from ecomclf.search import study as studies
+from ecomclf.search.budget import Budget
 from ecomclf.search.process_pool import Died, Failed, Finished, Message
 from ecomclf.search.scheduler import TrialScheduler, reconcile
 from ecomclf.search.worker import Ended, Started, TrialTask, WorkerContext
@@ -130,3 +131,17 @@ def test_half_written_ends_of_trials_are_completed(study: optuna.Study) -> None:
         number: run.info.status
         for number, run in tracking.trial_runs(study.user_attrs[studies.ID]).items()
     } == {0: "KILLED", 1: "FAILED"}
+
+
+def test_running_trials_are_stopped_in_time_once_there_is_a_complete_one(
+    config: Config, study: optuna.Study
+) -> None:
+    """Without a complete trial there would be no winner, so the scheduler stops none."""
+    tracking = connect("ecomclf")
+    parent = tracking.start_run("sweep", "s", tags=studies.run_tags(study))
+    context = WorkerContext(config, cast(Split, None), tracking, study.study_name, None)
+    console, budget = Console(file=io.StringIO()), Budget(100.0, begun=0.0)
+    trials = TrialScheduler(context, study, parent, console, total=3, workers=2, budget=budget)
+    assert trials._deadline() is None
+    study.tell(study.ask(studies.distributions(config.sweep.space)), 0.5)
+    assert trials._deadline() == budget.deadline

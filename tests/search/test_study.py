@@ -203,3 +203,24 @@ def test_first_guesses_survive_a_kill_between_them(
     drawn = [study.ask(studies.distributions(sweep.space)).params for _ in range(3)]
     assert [params["model.units"] for params in drawn] == [4, 6, 8]
     assert len(study.trials) == 3
+
+
+def test_stop_after_counts_complete_and_pruned_trials_in_a_row(
+    config: Config, opened: Callable[..., optuna.Study]
+) -> None:
+    """A better trial starts anew; failed trials, and those before any is complete, do not count."""
+    study = opened()
+    sweep = config.with_values({"sweep.stop_after": 2}).sweep
+    since = []
+    for value in (None, "pruned", 0.5, "pruned", None, 0.5, 0.6, 0.4):
+        trial = study.ask(studies.distributions(sweep.space))
+        if value is None:
+            trial.set_user_attr(studies.OWN_ERROR, "ValueError")
+            study.tell(trial, state=TrialState.FAIL)
+        elif value == "pruned":
+            study.tell(trial, state=TrialState.PRUNED)
+        else:
+            study.tell(trial, value)
+        since.append(studies.trials_since_best(study))
+        assert studies.has_ended(study, sweep, 99) == (since[-1] >= 2)
+    assert since == [0, 0, 0, 1, 1, 2, 0, 1]

@@ -61,3 +61,15 @@ def test_a_time_limit_ends_the_sweep_with_what_is_there(
     }
     assert states == {short: ("FINISHED", None), endless: ("KILLED", "time limit")}
     assert result.version == "1"
+
+
+def test_a_first_trial_that_takes_too_long_is_kept_as_far_as_it_came(
+    tiny: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It ends after an epoch, is complete, and becomes the winner."""
+    endless = {"train.epochs": 100_000, "train.patience": 100_000}
+    result = api.sweep(load_config(tiny, endless), trials=2, workers=1, time_limit="25s")
+    assert "the time limit is reached with 1 of 2 trials" in capsys.readouterr().out
+    (run,) = trial_runs()
+    assert (run.info.status, run.data.tags[STOPPED]) == ("FINISHED", "time limit")
+    assert result.version == "1"
