@@ -1,7 +1,7 @@
 """Baselines: TF-IDF and a linear SVM, evaluated with the same metrics as the networks."""
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -102,12 +102,12 @@ class Baseline:
 
 
 @dataclass(frozen=True)
-class Refitted:
-    """A baseline whose settings are chosen, fitted once more on all rows but the test rows.
+class Evaluated:
+    """A baseline with its metrics on the validation rows.
 
     Attributes:
-        validation: metrics on the validation rows, when it was fitted on the training rows.
-        baseline: fitted on training and validation rows.
+        validation: the metrics, when it was fitted on training rows only.
+        baseline: the baseline, which may have been refitted on training and validation rows.
 
     """
 
@@ -115,8 +115,11 @@ class Refitted:
     baseline: Baseline
 
 
-def fit_baselines(split: Split, monitor: str) -> dict[str, Refitted]:
+def fit_baselines(split: Split, monitor: str) -> dict[str, Evaluated]:
     """Fit one baseline with default settings and one tuned on the validation rows.
+
+    Once the settings are chosen, both are fitted again on training and validation rows, except with
+    more than 200 classes, where a fit takes long.
 
     Args:
         split: only its training and validation rows are used.
@@ -126,18 +129,23 @@ def fit_baselines(split: Split, monitor: str) -> dict[str, Refitted]:
         The baselines by the prefix of their metrics: `baseline`, `tuned_baseline`.
 
     """
+    default = fit_baseline(split.train, split.classes)
+    evaluated = Evaluated(default.evaluate(split.validation), default)
     metric = monitor.removeprefix("val_")
-    fitted = {
-        "baseline": fit_baseline(split.train, split.classes),
-        "tuned_baseline": tune_baseline(split.train, split.validation, split.classes, metric),
-    }
-    rows = split.train_and_validation
-    return {
-        name: Refitted(
-            each.evaluate(split.validation), _Fitting(rows, each.classes, each.kinds).fit(each.c)
-        )
-        for name, each in fitted.items()
-    }
+    tuned = _best(_candidates(split.train, split.validation, split.classes, evaluated), metric)
+    if tuned is evaluated:
+        refitted = _refit(evaluated, split)
+        return {"baseline": refitted, "tuned_baseline": refitted}
+    return {"baseline": _refit(evaluated, split), "tuned_baseline": _refit(tuned, split)}
+
+
+def _refit(fitted: Evaluated, split: Split) -> Evaluated:
+    """Fit a baseline with the same settings on training and validation rows."""
+    if len(split.classes) > MANY_CLASSES:
+        return fitted
+    kinds, c = fitted.baseline.kinds, fitted.baseline.c
+    fitting = _Fitting(split.train_and_validation, split.classes, kinds)
+    return Evaluated(fitted.validation, fitting.fit(c))
 
 
 def fit_baseline(train: Subset, classes: tuple[str, ...]) -> Baseline:
@@ -161,23 +169,36 @@ def tune_baseline(
         metric: `accuracy`, `f1_macro` or `f1_weighted`.
 
     """
+    return _best(_candidates(train, validation, classes), metric).baseline
+
+
+def _best(candidates: Iterable[Evaluated], metric: str) -> Evaluated:
+    """Return the best candidate; of equal ones the first."""
+    return max(candidates, key=lambda each: getattr(each.validation, metric))
+
+
+def _candidates(
+    train: Subset,
+    validation: Subset,
+    classes: tuple[str, ...],
+    default: Evaluated | None = None,
+) -> Iterator[Evaluated]:
+    """Yield a baseline for each setting of the grid, fitted on the training rows or some of them.
+
+    `default`, the baseline with default settings, need not be fitted again if it has as many rows.
+    """
     drawn = draw_subset(train, _MAX_TUNING_ROWS)
-    best, highest = None, -1.0
-    for candidate in _candidates(drawn, classes):
-        score = getattr(candidate.evaluate(validation), metric)
-        if score > highest:
-            best, highest = candidate, score
-    assert best is not None
-    return best
-
-
-def _candidates(train: Subset, classes: tuple[str, ...]) -> Iterator[Baseline]:
-    """Yield a baseline for each setting of the grid."""
     grid = _SHORT_GRID if len(classes) > MANY_CLASSES else _GRID
     for features, penalties in grid.items():
-        fitting = _Fitting(train, classes, features)
+        fitting = None
         for c in penalties:
-            yield fitting.fit(c)
+            is_default = (features, c) == (_DEFAULT, 1.0)
+            if is_default and default is not None and default.baseline.rows == len(drawn):
+                yield default
+                continue
+            fitting = fitting or _Fitting(drawn, classes, features)
+            baseline = fitting.fit(c)
+            yield Evaluated(baseline.evaluate(validation), baseline)
 
 
 class _Fitting:

@@ -21,8 +21,7 @@ import numpy as np
 from scipy import sparse
 
 from ecomclf.data.splitting import Split
-from ecomclf.evaluation.report import evaluate_labels
-from ecomclf.models.linear_svm import fit_linear_svm
+from ecomclf.models.linear_svm import MANY_CLASSES, fit_linear_svm
 from ecomclf.text.character_ngrams import MAX_BUCKETS, CharacterNgrams
 from ecomclf.text.token_ids import UNKNOWN_ID, TokenIds
 from ecomclf.text.vectorizer import UNKNOWN
@@ -109,12 +108,12 @@ class LinearPath:
 
 
 @dataclass(frozen=True)
-class TunedLinearPath:
-    """A linear path whose features are chosen on the validation rows.
+class RefittedLinearPath:
+    """A linear path fitted on all rows but the test rows.
 
     Attributes:
-        decisions: float32 [validation rows, classes], when it was fitted on the training rows.
-        path: fitted once more, on training and validation rows.
+        decisions: float32 [validation rows, classes], when it was fitted on the training rows only.
+        path: fitted on training and validation rows, if there are not too many classes.
 
     """
 
@@ -122,38 +121,35 @@ class TunedLinearPath:
     path: LinearPath
 
 
-def tune_linear_path(
-    vocabulary: Sequence[str], train: TokenIds, validation: TokenIds, split: Split, monitor: str
-) -> TunedLinearPath:
-    """Fit a linear path with and without character n-grams, and the better one on more rows.
+def refit_linear_path(
+    vocabulary: Sequence[str],
+    train: TokenIds,
+    validation: TokenIds,
+    split: Split,
+    *,
+    characters: bool,
+) -> RefittedLinearPath:
+    """Fit a linear path on the training texts, and once more on those and the validation texts.
+
+    With more than 200 classes, where a fit takes long, it is not fitted once more.
 
     Args:
         vocabulary: words by id.
         train: token ids of the training texts, with their unknown words.
         validation: those of the validation texts.
         split: the labels of both.
-        monitor: metric on the validation rows that decides, such as `val_f1_macro`.
+        characters: whether to use character n-grams.
 
     """
-    metric, classes = monitor.removeprefix("val_"), len(split.classes)
-    fitted = []
-    for characters in (True, False):  # of equal ones the first is taken
-        path = fit_linear_path(
-            vocabulary, train, split.train.labels, classes=classes, characters=characters
-        )
-        decisions = path.decide(validation)
-        predicted = decisions.argmax(axis=1)
-        report = evaluate_labels(split.validation.labels, predicted, split.classes)
-        fitted.append((getattr(report, metric), characters, decisions))
-    _, characters, decisions = max(fitted, key=lambda each: each[0])
-    refitted = fit_linear_path(
-        vocabulary,
-        train.followed_by(validation),
-        split.train_and_validation.labels,
-        classes=classes,
-        characters=characters,
+    classes = len(split.classes)
+    path = fit_linear_path(
+        vocabulary, train, split.train.labels, classes=classes, characters=characters
     )
-    return TunedLinearPath(decisions, refitted)
+    decisions = path.decide(validation)
+    if classes <= MANY_CLASSES:
+        ids, labels = train.followed_by(validation), split.train_and_validation.labels
+        path = fit_linear_path(vocabulary, ids, labels, classes=classes, characters=characters)
+    return RefittedLinearPath(decisions, path)
 
 
 def fit_linear_path(
@@ -272,8 +268,8 @@ def _weigh(counts: list[sparse.csr_matrix], idf: list[np.ndarray]) -> sparse.csr
 
 def _table(coefficients: np.ndarray, idf: np.ndarray) -> np.ndarray:
     """Return coefficient · idf of each class, and idf²; float32 [features, classes + 1]."""
-    table = np.concatenate([coefficients * idf, [idf**2]]).T
-    return np.ascontiguousarray(table, np.float32)
+    weights = idf.astype(np.float32)
+    return np.ascontiguousarray(np.concatenate([coefficients * weights, [weights**2]]).T)
 
 
 def _normalized(sums: np.ndarray) -> np.ndarray:

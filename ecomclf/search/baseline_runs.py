@@ -4,21 +4,21 @@ from collections.abc import Mapping
 
 from rich.console import Console
 
-from ecomclf.models.baseline import Refitted
+from ecomclf.models.baseline import Evaluated
 from ecomclf.search.final_evaluation import Job
 from ecomclf.tracking.runs import PROTOCOL, Tracking
 
 
 def log_baselines(
     job: Job,
-    baselines: Mapping[str, Refitted],
+    baselines: Mapping[str, Evaluated],
     tracking: Tracking,
     tags: Mapping[str, object],
     console: Console,
 ) -> None:
     """Write each baseline to a run below the job's, and its validation metrics to the job's run."""
-    for name, refitted in baselines.items():
-        validation = refitted.validation
+    for name, evaluated in baselines.items():
+        validation = evaluated.validation
         job.run.log_metrics(validation.metrics(f"{name}_val"))
         title = name.replace("_", " ")
         run = tracking.start_run(
@@ -29,7 +29,7 @@ def log_baselines(
         )
         with run.recorded():
             run.log_params(
-                refitted.baseline.settings() | {"data.fingerprint": job.split.fingerprint}
+                evaluated.baseline.settings() | {"data.fingerprint": job.split.fingerprint}
             )
             run.log_metrics(validation.metrics("val"))
             run.log_json(validation.to_dict(), "report.json")

@@ -19,7 +19,7 @@ from ecomclf.tracking.runs import CLASSIFIER_FOLDER, Tracking
 if TYPE_CHECKING:
     from ecomclf.models.classifier import Classifier
     from ecomclf.models.ensemble import Blend
-    from ecomclf.models.linear_path import LinearPath, TunedLinearPath
+    from ecomclf.models.linear_path import LinearPath, RefittedLinearPath
     from ecomclf.models.training import Fitted
     from ecomclf.text.token_ids import TokenIds
 
@@ -70,7 +70,9 @@ def choose_winner(
     split: Split,
     study: optuna.Study,
     tracking: Tracking,
-    prepared: "TunedLinearPath | None" = None,
+    prepared: "RefittedLinearPath | None" = None,
+    *,
+    characters: bool,
 ) -> Winner:
     """Choose on validation rows how many of the best trials are averaged, with the linear path.
 
@@ -83,13 +85,14 @@ def choose_winner(
         tracking: the store of their runs.
         prepared: the linear path, if it was fitted while the trials ran; it is fitted anew if the
             best trial has another vocabulary.
+        characters: whether the linear path has character n-grams.
 
     Raises:
         JobError: none of the best trials has its model left in the artifact store.
 
     """
     from ecomclf.models.ensemble import choose_blend
-    from ecomclf.models.linear_path import tune_linear_path
+    from ecomclf.models.linear_path import refit_linear_path
 
     runs = tracking.trial_runs(study.user_attrs[ID])
     configs = _candidates(config, study, tracking, runs)
@@ -99,10 +102,10 @@ def choose_winner(
     path, decisions = None, None
     if config.winner.wide:
         words = best.vectorizer.words
-        tuned = prepared if prepared is not None and prepared.path.vocabulary == words else None
-        if tuned is None:
-            tuned = tune_linear_path(words, train, validation, split, config.train.monitor)
-        path, decisions = tuned.path, tuned.decisions
+        fitted = prepared if prepared is not None and prepared.path.vocabulary == words else None
+        if fitted is None:
+            fitted = refit_linear_path(words, train, validation, split, characters=characters)
+        path, decisions = fitted.path, fitted.decisions
     members = [each.predict_encoded(validation) for each in loaded.values()]
     blend = choose_blend(split.validation.labels, members, decisions)
     trials = tuple(loaded)[: blend.members]

@@ -22,7 +22,7 @@ from ecomclf.evaluation.error_tables import error_table
 from ecomclf.evaluation.figures import confusion_figure, reliability_figure
 from ecomclf.evaluation.intervals import Interval, difference_interval, metric_intervals
 from ecomclf.evaluation.report import SCORE_NAMES, Report, evaluate, evaluate_labels
-from ecomclf.models.baseline import Refitted
+from ecomclf.models.baseline import Evaluated
 from ecomclf.runtime.disk_cache import digest_of
 from ecomclf.search.blending import Winner
 from ecomclf.tracking.model_card import model_card
@@ -143,7 +143,9 @@ class FinalEvaluation:
         return cls(**{**values, **read})
 
 
-def evaluate_winner(job: Job, winner: Winner, baselines: Mapping[str, Refitted]) -> FinalEvaluation:
+def evaluate_winner(
+    job: Job, winner: Winner, baselines: Mapping[str, Evaluated]
+) -> FinalEvaluation:
     """Score a winner on the test rows, record it in the job's run, register it unless it is.
 
     Args:
@@ -175,7 +177,7 @@ def evaluate_winner(job: Job, winner: Winner, baselines: Mapping[str, Refitted])
 
 
 def score_on_test_rows(
-    job: Job, winner: Winner, baselines: Mapping[str, Refitted]
+    job: Job, winner: Winner, baselines: Mapping[str, Evaluated]
 ) -> HeldOutScores:
     """Predict the test rows with the winner and with each baseline."""
     test, classes = job.split.test, job.split.classes

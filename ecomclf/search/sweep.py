@@ -19,8 +19,8 @@ from ecomclf.config.loading import Config
 from ecomclf.data.splitting import Split
 from ecomclf.errors import StudyError, SweepFailedError, SweepInterruptedError
 from ecomclf.evaluation.error_tables import describe_label_check, label_suspects
-from ecomclf.models.baseline import Refitted, fit_baselines
-from ecomclf.models.linear_path import TunedLinearPath, tune_linear_path
+from ecomclf.models.baseline import Evaluated, fit_baselines
+from ecomclf.models.linear_path import RefittedLinearPath, refit_linear_path
 from ecomclf.runtime.tensorflow_setup import start_tensorflow
 from ecomclf.search import study as studies
 from ecomclf.search.baseline_runs import log_baselines
@@ -167,7 +167,9 @@ def _run(sweep: _Sweep, workers: Workers) -> FinalEvaluation:
             "failed runs hold their traceback in error.txt"
         )
     start_tensorflow()
-    winner = choose_winner(plan.config, plan.split, study, tracking, linear.path)
+    winner = choose_winner(
+        plan.config, plan.split, study, tracking, linear.path, characters=linear.characters
+    )
     _log_winner(sweep, winner)
     evaluation = evaluate_winner(sweep.job, winner, linear.baselines)
     not_deleted = delete_other_models(study, tracking, plan.config.sweep.keep_models)
@@ -245,9 +247,14 @@ def _end_trials(sweep: _Sweep) -> None:
 class _LinearModels:
     """What is fitted beside the trials; without a path if the trials search text settings."""
 
-    baselines: dict[str, Refitted]
+    baselines: dict[str, Evaluated]
     suspects: pd.DataFrame
-    path: TunedLinearPath | None
+    path: RefittedLinearPath | None
+
+    @property
+    def characters(self) -> bool:
+        """Return whether character n-grams pay on the validation rows."""
+        return self.baselines["tuned_baseline"].baseline.kinds.characters
 
 
 def _fit_linear_models(sweep: _Sweep, trials: TrialScheduler) -> "Future[_LinearModels]":
@@ -266,22 +273,20 @@ def _fit_linear_models(sweep: _Sweep, trials: TrialScheduler) -> "Future[_Linear
         wait([encoded])
         if missing > sweep.plan.workers:
             trials.one_has_ended.wait(budget.longest_wait if budget else None)
-        return _LinearModels(
-            fit_baselines(split, config.train.monitor),
-            label_suspects(split.train, split.classes),
-            _fit_linear_path(split, config),
-        )
+        baselines = fit_baselines(split, config.train.monitor)
+        models = _LinearModels(baselines, label_suspects(split.train, split.classes), None)
+        return replace(models, path=_fit_linear_path(split, config, models.characters))
 
     return _start_thread(fit)
 
 
-def _fit_linear_path(split: Split, config: Config) -> TunedLinearPath | None:
+def _fit_linear_path(split: Split, config: Config, characters: bool) -> RefittedLinearPath | None:
     """Fit the linear path that all trials share, if they share a vocabulary."""
     if not config.winner.wide or searches_texts(config):
         return None
     texts = encode_texts(split, config.text)
-    return tune_linear_path(
-        texts.vectorizer.words, texts.train, texts.validation, split, config.train.monitor
+    return refit_linear_path(
+        texts.vectorizer.words, texts.train, texts.validation, split, characters=characters
     )
 
 

@@ -10,7 +10,7 @@ from sklearn.svm import LinearSVC
 from ecomclf.data.splitting import Split, Subset
 from ecomclf.models import linear_path
 from ecomclf.models.linear_network import decisions_of_strings, read_linear_network
-from ecomclf.models.linear_path import LinearPath, fit_linear_path, tune_linear_path
+from ecomclf.models.linear_path import LinearPath, fit_linear_path, refit_linear_path
 from ecomclf.text.vectorizer import Vectorizer
 
 MAX_LENGTH = 8
@@ -206,35 +206,18 @@ def test_long_data_are_fitted_on_in_part(monkeypatch: pytest.MonkeyPatch) -> Non
     assert (path.decide(ids).argmax(axis=1) == labels).mean() > 0.8
 
 
-def test_the_features_are_chosen_on_validation_rows() -> None:
-    """With unknown words in the validation rows, the path with character n-grams is better."""
+def test_the_path_is_refitted_on_validation_rows_too() -> None:
+    """The decision values returned beside it are of a path that had not seen them."""
     texts, labels = made_up(4)
     vectorizer = vectorizer_of(texts)
-    train = vectorizer.encode(texts)
-
-    def tune(validation: list[str]) -> LinearPath:
-        groups, classes = np.arange(len(texts)), ("a", "b", "c", "d")
-        held_out = Subset(tuple(validation), np.arange(4, dtype=np.int32), np.arange(4))
-        split = Split(
-            Subset(tuple(texts), labels, groups), held_out, held_out, classes, fingerprint=""
-        )
-        ids = vectorizer.encode(validation)
-        tuned = tune_linear_path(vectorizer.words, train, ids, split, "val_accuracy")
-        alone = fit_linear_path(
-            vectorizer.words,
-            train,
-            labels,
-            classes=len(classes),
-            characters=tuned.path.ngrams is not None,
-        )
-        np.testing.assert_array_equal(tuned.decisions, alone.decide(ids))
-        # The path itself has seen the validation rows, and knows their labels now.
-        assert not np.allclose(tuned.path.decide(ids), tuned.decisions)
-        assert (tuned.path.decide(ids).argmax(axis=1) == held_out.labels).all()
-        return tuned.path
-
-    assert tune(["shoess", "haat", "muug", "phonne"]).ngrams is not None
-    # Characters mislead where unknown words resemble that of another class.
-    misleading = {"shoe": "hatt", "hat": "mugg", "mug": "phonee", "phone": "shoee"}
-    mixed = [f"{word} {' '.join([other] * 7)}" for word, other in misleading.items()]
-    assert tune(mixed).ngrams is None
+    validation = ["bbb", "ccc", "ddd", "fff"]
+    train, held_out = vectorizer.encode(texts), vectorizer.encode(validation)
+    rows = [
+        Subset(tuple(some), of_them, np.arange(len(some)))
+        for some, of_them in ((texts, labels), (validation, np.arange(4, dtype=np.int32)))
+    ]
+    split = Split(*rows, rows[1], ("a", "b", "c", "d"), fingerprint="")
+    fitted = refit_linear_path(vectorizer.words, train, held_out, split, characters=True)
+    alone = fit_linear_path(vectorizer.words, train, labels, classes=4, characters=True)
+    np.testing.assert_array_equal(fitted.decisions, alone.decide(held_out))
+    assert fitted.path.decide(held_out).argmax(axis=1).tolist() == [0, 1, 2, 3]

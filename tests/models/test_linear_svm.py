@@ -22,7 +22,8 @@ def made_up(classes: int, rows: int, seed: int = 0) -> tuple[sparse.csr_matrix, 
 def test_decision_values_are_scikit_learns(classes: int) -> None:
     """With two classes each has its own values."""
     features, labels = made_up(classes, 60)
-    expected = LinearSVC(random_state=0, C=0.3, tol=0.01).fit(features, labels).decision_function(features)
+    reference = LinearSVC(random_state=0, C=0.3, tol=0.01).fit(features, labels)
+    expected = reference.decision_function(features)
     if classes == 2:
         expected = np.stack([-expected, expected], axis=1)
     svm = fit_linear_svm(features, labels, classes=classes, c=0.3)
