@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 # With more classes the numbers in the cells would be illegible.
 _MAX_NUMBERED_CLASSES = 20
+_MAX_NAMED_CLASSES = 150
 
 
 def confusion_figure(report: Report, title: str) -> "Figure":
@@ -29,9 +30,11 @@ def confusion_figure(report: Report, title: str) -> "Figure":
     axes = figure.subplots()
     image = axes.imshow(fractions, vmin=0, vmax=1, cmap="Blues")
     figure.colorbar(image, ax=axes, label="fraction of the true class")
-    axes.set_xticks(range(len(names)), names, rotation=90)
-    axes.set_yticks(range(len(names)), names)
     axes.set(xlabel="predicted", ylabel="true", title=title)
+    # More names would cover each other, and take seconds to draw.
+    if len(names) <= _MAX_NAMED_CLASSES:
+        axes.set_xticks(range(len(names)), names, rotation=90)
+        axes.set_yticks(range(len(names)), names)
     if len(names) <= _MAX_NUMBERED_CLASSES:
         for (row, column), count in np.ndenumerate(counts):
             colour = "white" if fractions[row, column] > 0.5 else "black"

@@ -23,7 +23,7 @@ _MAX_CHARACTERS = 20_000_000
 # An SVM has one weight per class and feature, and a large catalogue has tens of millions of word
 # pairs; above these limits only the most frequent features of each kind are kept.
 _MAX_FEATURES = 1_000_000
-_MAX_WEIGHTS = 100_000_000
+_MAX_WEIGHTS = 60_000_000
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 The test rows choose nothing. Only `seed_repeats` reads them again, which chooses nothing either.
 """
 
-import json
 import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -37,7 +36,7 @@ from ecomclf.tracking.registry import (
     SAMPLES_FILE,
     Registry,
 )
-from ecomclf.tracking.runs import Run
+from ecomclf.tracking.runs import Run, as_json
 
 if TYPE_CHECKING:
     from ecomclf.models.classifier import Classifier
@@ -266,8 +265,8 @@ def register(registry: Registry, job: Job, winner: Winner, test: Report) -> Mode
     files = {
         CONFIG_FILE: winner.configs[0].to_yaml(),
         ENSEMBLE_FILE: ensemble,
-        REPORT_FILE: json.dumps(test.to_dict(), ensure_ascii=False, indent=2),
-        SAMPLES_FILE: json.dumps(split.test.texts[:_SAMPLES], ensure_ascii=False, indent=2),
+        REPORT_FILE: as_json(test.to_dict()),
+        SAMPLES_FILE: as_json(split.test.texts[:_SAMPLES]),
     }
     return registry.register(
         job.run,

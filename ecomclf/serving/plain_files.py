@@ -21,6 +21,7 @@ from ecomclf.tracking.registry import (
     SAMPLES_FILE,
     Registry,
 )
+from ecomclf.tracking.runs import as_json
 
 MAX_SAMPLES = 20
 
@@ -135,10 +136,10 @@ def export(
             contents = {
                 _CONFIG: config_yaml,
                 _ENSEMBLE: ensemble_json,
-                _TOKENIZER: _as_json(_tokenizer(classifier)),
-                _LABELS: _as_json({"classes": classifier.classes_}),
-                _REPORT: _as_json(report),
-                _PREDICTIONS: _as_json(_predictions(classifier, texts)),
+                _TOKENIZER: as_json(_tokenizer(classifier)),
+                _LABELS: as_json({"classes": classifier.classes_}),
+                _REPORT: as_json(report),
+                _PREDICTIONS: as_json(_predictions(classifier, texts)),
                 _README: _readme(classifier, ensemble_json, left_out),
             }
             for name, text in contents.items():
@@ -154,10 +155,6 @@ def _require_free(folder: Path, *, force: bool) -> None:
     present = [name for name in _FILES if (folder / name).exists()]
     if present and not force:
         raise RequestError(f"{folder} already holds {', '.join(present)}; use --force to replace")
-
-
-def _as_json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, indent=2)
 
 
 def _tokenizer(classifier: Classifier) -> dict[str, Any]:

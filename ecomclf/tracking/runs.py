@@ -44,6 +44,8 @@ CONTINUED_BY = "continued_by"
 # Why a killed trial was stopped.
 STOPPED = "stopped"
 PRUNED = "pruned"
+# Characters of JSON above which it is not indented.
+_LONG_JSON = 1_000_000
 
 CLASSIFIER_FOLDER = "classifier"
 
@@ -93,7 +95,7 @@ class Run:
 
     def log_json(self, value: object, file: str) -> None:
         """Log a JSON-serialisable value as an artifact."""
-        self.log_text(json.dumps(value, ensure_ascii=False, indent=2), file)
+        self.log_text(as_json(value), file)
 
     def log_figure(self, figure: "Figure", file: str) -> None:
         """Log a figure as an image file."""
@@ -305,3 +307,16 @@ def _pages(search: Callable[[str | None], Any]) -> Iterator[Any]:
         token = page.token
         if not token:
             return
+
+
+def as_json(value: object) -> str:
+    """Return a value as JSON, indented unless it is long.
+
+    The confusion matrix of thousands of classes has millions of numbers; one to a line, they would
+    take minutes.
+
+    >>> as_json({"rows": 2}).splitlines()
+    ['{', '  "rows": 2', '}']
+    """
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) > _LONG_JSON else json.dumps(value, ensure_ascii=False, indent=2)
