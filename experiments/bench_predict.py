@@ -1,11 +1,12 @@
 """Speed of prediction: CSV to CSV, one text, over HTTP, and from the registry to the first answer.
 
     python experiments/bench_predict.py --data ROWS.csv [--rows N] [--full] [--json FILE]
+        [--model models:/ecomclf/1]
 
 A BiLSTM 64 with embedding 64 and 4 classes over the texts of ROWS.csv (label,text). Weights are
-left as initialised, because speed does not depend on them. Each result is a median of three rounds;
-compared variants run in turns. --full adds the peak memory of `classify` at 10 thousand and 1
-million rows.
+left as initialised, because speed does not depend on them. With --model it is a registered version
+of the store of the working directory. Each result is a median of three rounds; compared variants
+run in turns. --full adds the peak memory of `classify` at 10 thousand and 1 million rows.
 """
 
 import argparse
@@ -39,15 +40,17 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=60_000)
     parser.add_argument("--full", action="store_true")
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--model")
     options = parser.parse_args()
     if not options.data.exists():
         sys.exit(f"no rows at {options.data}; name a CSV of label,text with --data")
     source = options.data.resolve()
+    model = load_model(options.model) if options.model else None
     with tempfile.TemporaryDirectory() as folder:
         target = options.json.resolve() if options.json else None
         os.chdir(folder)
         os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{folder}/mlflow.db"
-        figures = measure(source, options.rows, full=options.full)
+        figures = measure(source, options.rows, model, full=options.full)
     print("| metric | value |\n|---|---|")
     for name, value in figures.items():
         print(f"| {name} | {value:,.4g} |" if value < 100 else f"| {name} | {value:,.0f} |")
@@ -55,7 +58,17 @@ def main() -> None:
         target.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
 
 
-def measure(source: Path, rows: int, *, full: bool) -> dict[str, float]:
+def load_model(source: str) -> Any:
+    """Return a registered classifier."""
+    import ecomclf
+    from ecomclf.runtime.tensorflow_setup import count_cores, quiet_mlflow, start_tensorflow
+
+    quiet_mlflow()
+    start_tensorflow(count_cores())
+    return ecomclf.load(source)
+
+
+def measure(source: Path, rows: int, model: Any, *, full: bool) -> dict[str, float]:
     """Return every result by name."""
     from ecomclf.runtime.tensorflow_setup import count_cores, quiet_mlflow, start_tensorflow
 
@@ -65,7 +78,8 @@ def measure(source: Path, rows: int, *, full: bool) -> dict[str, float]:
     from ecomclf.data.sources import read_csv
 
     texts = read_csv(source, DataConfig(source=str(source))).texts
-    classifier = register(texts)
+    classifier = model or build(texts)
+    register(classifier)
     figures = batch(classifier, texts, rows)
     figures |= single(classifier, texts)
     figures["registry to the first answer, fresh process, s"] = first_answer()
@@ -75,29 +89,33 @@ def measure(source: Path, rows: int, *, full: bool) -> dict[str, float]:
     return figures
 
 
-def register(texts: Sequence[str]) -> Any:
-    """Build a classifier and register it as the Production version."""
+def build(texts: Sequence[str]) -> Any:
+    """Build a classifier without training it."""
     from ecomclf.config.schema import ModelConfig
     from ecomclf.models.architecture import build_model
     from ecomclf.models.classifier import Classifier
     from ecomclf.text.cleaning import Cleaner
     from ecomclf.text.vectorizer import Vectorizer
-    from ecomclf.tracking.connection import connect
-    from ecomclf.tracking.registry import Registry
 
     cleaner = Cleaner(["lowercase", "punctuation"])
     vectorizer = Vectorizer.fit(cleaner.clean(texts), max_tokens=20_000, max_length=250)
     size = vectorizer.vocabulary_size
     plain = ModelConfig(embedding_dim=64, filters=None, units=64)
     network = build_model(plain, vocabulary_size=size, classes=4, max_length=250)
-    classifier = Classifier(cleaner, vectorizer, network, ["B", "C", "E", "H"])
+    return Classifier(cleaner, vectorizer, network, ["B", "C", "E", "H"])
+
+
+def register(classifier: Any) -> None:
+    """Register a classifier as the Production version."""
+    from ecomclf.tracking.connection import connect
+    from ecomclf.tracking.registry import Registry
+
     tracking = connect("bench")
     run = tracking.start_run("train", "bench", tags={})
     registry = Registry(tracking.uri, "ecomclf")
     model = run.log_model(classifier, {}, {})
     registry.register(run, model, study="bench", study_id="bench", trials="0", recipe="bench")
     registry.promote("1", "Production")
-    return classifier
 
 
 def write_rows(path: Path, texts: Sequence[str], count: int) -> None:

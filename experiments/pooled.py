@@ -4,18 +4,22 @@
 
 Runs one `ecomclf sweep` per seed in the store of the working directory; the same command resumes.
 Every winner, as registered, is then evaluated on the test rows of its split, and all rows are
-pooled. Intervals resample whole groups of near-duplicates, with their rows from every split.
+pooled. Intervals resample whole groups of near-duplicates, with their rows from every split. The
+same rows are also predicted with a typo in every tenth word.
 """
 
 import argparse
+import random
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 NAMES = ("winner", "baseline", "tuned_baseline")
+KEYS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
 
 
 def main() -> None:
@@ -67,12 +71,49 @@ def judged(config: Path, data: Path, seed: int) -> dict[str, np.ndarray]:
         "probabilities": probabilities,
         "sure": probabilities.max(axis=1) >= classifier.threshold,
         "winner": probabilities.argmax(axis=1),
-        **{name: each.predict(split.test.texts) for name, each in baselines.items()},
+        **{name: each.baseline.predict(split.test.texts) for name, each in baselines.items()},
+        **{
+            f"{name} with typos": label(with_typos(split.test.texts))
+            for name, label in {
+                "winner": lambda texts: classifier.predict_proba(texts).argmax(axis=1),
+                **{name: each.baseline.predict for name, each in baselines.items()},
+            }.items()
+        },
     }
+
+
+def with_typos(texts: Sequence[str], seed: int = 0) -> tuple[str, ...]:
+    """Put a typo into every tenth word of two letters or more: swap, drop, double or wrong key."""
+    generator, number = random.Random(seed), 0
+    changed = []
+    for text in texts:
+        words = text.split()
+        for at, word in enumerate(words):
+            number += len(word) > 1
+            if len(word) > 1 and number % 10 == 0:
+                words[at] = with_typo(word, generator)
+        changed.append(" ".join(words))
+    return tuple(changed)
+
+
+def with_typo(word: str, generator: random.Random) -> str:
+    """Return a word with one typo.
+
+    >>> with_typo("shoe", random.Random(1))
+    'hsoe'
+    """
+    at = generator.randrange(len(word) - 1)
+    before, first, second, after = word[:at], word[at], word[at + 1], word[at + 2 :]
+    row = next((row for row in KEYS if first.lower() in row), first)
+    beside = row[max(0, row.find(first.lower()) - 1)]
+    kinds = (second + first, second, first + first + second, beside + second)
+    return before + generator.choice(kinds) + after
 
 
 def report(parts: list[dict[str, np.ndarray]]) -> None:
     """Print metrics per seed and pooled."""
+    from sklearn.metrics import f1_score
+
     from ecomclf.evaluation.calibration import expected_calibration_error, reliability
     from ecomclf.evaluation.intervals import difference_interval
 
@@ -86,6 +127,12 @@ def report(parts: list[dict[str, np.ndarray]]) -> None:
         )
         print(f"| {seed} | {weighted_f1(part)} | {errors[-1]:.4f} | {covered(part)}")
     print(f"| pooled | {weighted_f1(pooled)} | {np.mean(errors):.4f} (mean) | {covered(pooled)}")
+    for name in NAMES:
+        clean, typos = (
+            f1_score(pooled["labels"], pooled[each], average="weighted")
+            for each in (name, f"{name} with typos")
+        )
+        print(f"{name}, pooled: {clean:.4f}, with typos {typos:.4f}, {typos - clean:+.4f}")
     for name in NAMES[1:]:
         interval = difference_interval(
             pooled["labels"], pooled["winner"], pooled[name], pooled["groups"]

@@ -15,3 +15,13 @@ def test_class_names_are_drawn_literally(name: str) -> None:
     file = io.BytesIO()
     figure.savefig(file, format="svg", metadata={"Date": None})
     assert name in file.getvalue().decode()
+
+
+def test_thousands_of_classes_are_drawn_without_their_names() -> None:
+    """The names would cover each other, and take longer than everything else."""
+    for count, named in ((150, True), (2_000, False)):
+        labels = np.arange(count, dtype=np.int32)
+        names = tuple(f"class {number}" for number in range(count))
+        figure = confusion_figure(evaluate_labels(labels, labels, names), "title")
+        written = [label.get_text() for label in figure.axes[0].get_xticklabels()]
+        assert ("class 7" in written) is named

@@ -1,3 +1,4 @@
+import json
 import sqlite3
 from pathlib import Path
 
@@ -58,3 +59,13 @@ def test_characters_missing_in_the_font_cause_no_warning(store: Path) -> None:
     run = connect("mine").start_run("train", "one", tags={})
     run.log_figure(figure, "pictures/matrix.png")
     assert connect("mine").has_artifact(run.run_id, "pictures")
+
+
+def test_only_long_json_is_not_indented() -> None:
+    """Both read back; the confusion matrix of thousands of classes would have a line per number."""
+    small, large = {"rows": [1, 2]}, {"rows": [[0] * 1000] * 1000}
+    assert (runs_module.as_json(small).count("\n"), runs_module.as_json(large).count("\n")) == (
+        5,
+        0,
+    )
+    assert [json.loads(runs_module.as_json(value)) for value in (small, large)] == [small, large]
