@@ -78,9 +78,7 @@ def models(split: Split, cleaner: Cleaner, vectorizer: Vectorizer) -> Prediction
         "words, pairs and characters",
         lambda: sklearn_svm(split, make_union(words, characters)),
     )
-    for used in (False, True):
-        name = "linear path" + (" with characters" if used else "")
-        yield name, lambda used=used: linear_path(split, cleaner, vectorizer, characters=used)
+    yield "linear path", lambda: linear_path(split, cleaner, vectorizer)
 
 
 def sklearn_svm(split: Split, features: TfidfVectorizer) -> np.ndarray:
@@ -98,9 +96,7 @@ def nearest_rows(split: Split, features: TfidfVectorizer) -> np.ndarray:
     return svm.predict(features.transform(split.validation.texts))
 
 
-def linear_path(
-    split: Split, cleaner: Cleaner, vectorizer: Vectorizer, *, characters: bool
-) -> np.ndarray:
+def linear_path(split: Split, cleaner: Cleaner, vectorizer: Vectorizer) -> np.ndarray:
     """Fit the linear path of winners."""
     ids, held_out = (
         vectorizer.encode(cleaner.clean(rows.texts)) for rows in (split.train, split.validation)
@@ -110,7 +106,6 @@ def linear_path(
         ids,
         split.train.labels,
         classes=len(split.classes),
-        characters=characters,
     )
     return np.asarray(path.decide(held_out).argmax(axis=1))
 

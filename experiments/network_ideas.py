@@ -113,13 +113,12 @@ class Variants:
         return calibrated(decisions, train.labels)
 
     def fit_path(self, ids: TokenIds, labels: np.ndarray) -> "object":
-        """Fit a linear path with characters."""
+        """Fit a linear path."""
         return fit_linear_path(
             self.texts.vectorizer.words,
             ids,
             labels,
             classes=self.hot.shape[1],
-            characters=True,
         )
 
     def train(

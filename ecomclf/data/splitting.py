@@ -73,16 +73,6 @@ class Split:
     fill_missing: str = ""
     has_test_file: bool = False
 
-    @property
-    def train_and_validation(self) -> Subset:
-        """Return the rows that a model may have seen once its settings are chosen."""
-        first, second = self.train, self.validation
-        return Subset(
-            first.texts + second.texts,
-            np.concatenate([first.labels, second.labels]),
-            np.concatenate([first.groups, second.groups]),
-        )
-
 
 def split_dataset(dataset: Dataset, config: DataConfig) -> Split:
     """Split a data set into three subsets, stratified by class, without dividing a group.

@@ -1,7 +1,7 @@
 """Baselines: TF-IDF and a linear SVM, evaluated with the same metrics as the networks."""
 
 import functools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -103,23 +103,14 @@ class Baseline:
 
 @dataclass(frozen=True)
 class Evaluated:
-    """A baseline with its metrics on the validation rows.
+    """A baseline with its metrics on the validation rows."""
 
-    Attributes:
-        validation: the metrics, when it was fitted on training rows only.
-        baseline: the baseline, which may have been refitted on training and validation rows.
-
-    """
-
-    validation: Report
     baseline: Baseline
+    validation: Report
 
 
 def fit_baselines(split: Split, monitor: str) -> dict[str, Evaluated]:
     """Fit one baseline with default settings and one tuned on the validation rows.
-
-    Once the settings are chosen, both are fitted again on training and validation rows, except with
-    more than 200 classes, where a fit takes long.
 
     Args:
         split: only its training and validation rows are used.
@@ -129,23 +120,14 @@ def fit_baselines(split: Split, monitor: str) -> dict[str, Evaluated]:
         The baselines by the prefix of their metrics: `baseline`, `tuned_baseline`.
 
     """
-    default = fit_baseline(split.train, split.classes)
-    evaluated = Evaluated(default.evaluate(split.validation), default)
+    default = _evaluated(fit_baseline(split.train, split.classes), split.validation)
     metric = monitor.removeprefix("val_")
-    tuned = _best(_candidates(split.train, split.validation, split.classes, evaluated), metric)
-    if tuned is evaluated:
-        refitted = _refit(evaluated, split)
-        return {"baseline": refitted, "tuned_baseline": refitted}
-    return {"baseline": _refit(evaluated, split), "tuned_baseline": _refit(tuned, split)}
+    tuned = _tune(split.train, split.validation, split.classes, metric, default)
+    return {"baseline": default, "tuned_baseline": tuned}
 
 
-def _refit(fitted: Evaluated, split: Split) -> Evaluated:
-    """Fit a baseline with the same settings on training and validation rows."""
-    if len(split.classes) > MANY_CLASSES:
-        return fitted
-    kinds, c = fitted.baseline.kinds, fitted.baseline.c
-    fitting = _Fitting(split.train_and_validation, split.classes, kinds)
-    return Evaluated(fitted.validation, fitting.fit(c))
+def _evaluated(baseline: Baseline, validation: Subset) -> Evaluated:
+    return Evaluated(baseline, baseline.evaluate(validation))
 
 
 def fit_baseline(train: Subset, classes: tuple[str, ...]) -> Baseline:
@@ -158,9 +140,9 @@ def tune_baseline(
 ) -> Baseline:
     """Fit a small grid of settings and return the best on the validation rows.
 
-    With more than 50,000 training rows, random 50,000 of them are used; with character n-grams
-    fewer, if the texts have more than 20 million characters in all. With more than 200 classes the
-    grid has two settings.
+    With more than 50,000 training rows, the settings are compared on a random 50,000 of them, and
+    the best is refitted on all; with character n-grams on fewer, if the texts have more than 20
+    million characters in all. With more than 200 classes the grid has two settings.
 
     Args:
         train: rows to fit on.
@@ -169,12 +151,24 @@ def tune_baseline(
         metric: `accuracy`, `f1_macro` or `f1_weighted`.
 
     """
-    return _best(_candidates(train, validation, classes), metric).baseline
+    return _tune(train, validation, classes, metric).baseline
 
 
-def _best(candidates: Iterable[Evaluated], metric: str) -> Evaluated:
-    """Return the best candidate; of equal ones the first."""
-    return max(candidates, key=lambda each: getattr(each.validation, metric))
+def _tune(
+    train: Subset,
+    validation: Subset,
+    classes: tuple[str, ...],
+    metric: str,
+    default: Evaluated | None = None,
+) -> Evaluated:
+    """Return the best candidate of the grid, of equal ones the first, fitted on all rows."""
+    drawn = draw_subset(train, _MAX_TUNING_ROWS)
+    candidates = _candidates(drawn, validation, classes, default)
+    best = max(candidates, key=lambda each: getattr(each.validation, metric))
+    if len(drawn) == len(train):
+        return best
+    refitted = _Fitting(train, classes, best.baseline.kinds).fit(best.baseline.c)
+    return _evaluated(refitted, validation)
 
 
 def _candidates(
@@ -183,22 +177,20 @@ def _candidates(
     classes: tuple[str, ...],
     default: Evaluated | None = None,
 ) -> Iterator[Evaluated]:
-    """Yield a baseline for each setting of the grid, fitted on the training rows or some of them.
+    """Yield a baseline for each setting of the grid.
 
     `default`, the baseline with default settings, need not be fitted again if it has as many rows.
     """
-    drawn = draw_subset(train, _MAX_TUNING_ROWS)
     grid = _SHORT_GRID if len(classes) > MANY_CLASSES else _GRID
     for features, penalties in grid.items():
         fitting = None
         for c in penalties:
             is_default = (features, c) == (_DEFAULT, 1.0)
-            if is_default and default is not None and default.baseline.rows == len(drawn):
+            if is_default and default is not None and default.baseline.rows == len(train):
                 yield default
                 continue
-            fitting = fitting or _Fitting(drawn, classes, features)
-            baseline = fitting.fit(c)
-            yield Evaluated(baseline.evaluate(validation), baseline)
+            fitting = fitting or _Fitting(train, classes, features)
+            yield _evaluated(fitting.fit(c), validation)
 
 
 class _Fitting:

@@ -164,17 +164,9 @@ class Classifier:
             linear_path=linear_path,
         )
 
-    def predict_encoded(self, ids: TokenIds, *, decisions: np.ndarray | None = None) -> np.ndarray:
-        """Return class probabilities of encoded texts; float32 [texts, classes].
-
-        Args:
-            ids: their token ids.
-            decisions: float32 [texts, classes], decision values instead of the linear path's.
-
-        """
-        if decisions is None and self.linear_path is not None:
-            decisions = self.linear_path.decide(ids)
-        features = () if decisions is None else (decisions,)
+    def predict_encoded(self, ids: TokenIds) -> np.ndarray:
+        """Return class probabilities of encoded texts; float32 [texts, classes]."""
+        features = () if self.linear_path is None else (self.linear_path.decide(ids),)
         return predict_in_batches(self._predict, ids, *features, classes=len(self.classes_))
 
     @functools.cached_property

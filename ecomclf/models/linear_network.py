@@ -26,22 +26,21 @@ def build_linear_network(path: LinearPath, max_length: int) -> keras.Model:
         max_length: number of words that are read of a text.
 
     Returns:
-        int32 [batch, length] of ids, at most `max_length`, and with character n-grams also int32
-        [batch, characters] of character ids → float32 [batch, classes], decision values.
+        int32 [batch, length] of ids, at most `max_length`, and int32 [batch, characters] of
+        character ids → float32 [batch, classes], decision values.
 
     """
     ids = keras.Input((None,), dtype="int32", name="ids")
     sums = _look_up(path.words, "wide_words", ids)
     sums += _look_up(path.pairs, "wide_pairs", _pair_buckets(ids, len(path.pairs)))
-    decisions, inputs = _normalized(sums), [ids]
-    if path.ngrams is not None:
-        characters = keras.Input((None,), dtype="int32", name="character_ids")
-        buckets = ops.concatenate(ngram_buckets(characters, path.ngrams, max_length), axis=1)
-        decisions += _normalized(_look_up(path.characters, "wide_characters", buckets))
-        inputs.append(characters)
+    characters = keras.Input((None,), dtype="int32", name="character_ids")
+    buckets = ops.concatenate(ngram_buckets(characters, path.ngrams, max_length), axis=1)
+    decisions = _normalized(sums) + _normalized(
+        _look_up(path.characters, "wide_characters", buckets)
+    )
     # A dense layer is the stock layer that can hold the intercept.
     intercept = layers.Dense(len(path.intercept), name="wide_intercept")
-    model = keras.Model(inputs, intercept(decisions), name=WIDE)
+    model = keras.Model([ids, characters], intercept(decisions), name=WIDE)
     intercept.set_weights([ops.eye(len(path.intercept)), path.intercept])
     return model
 
@@ -59,14 +58,12 @@ def read_linear_network(model: keras.Model, vocabulary: tuple[str, ...]) -> Line
         return None
     network = model.get_layer(WIDE)
     tables = {layer.name: layer.get_weights()[0] for layer in network.layers if layer.weights}
-    words, pairs = tables["wide_words"], tables["wide_pairs"]
     intercept = network.get_layer("wide_intercept").get_weights()[1]
-    if CHARACTERS not in names:
-        return LinearPath(vocabulary, words, pairs, intercept)
-    table = tables["wide_characters"]
     alphabet = "".join(model.get_layer(CHARACTERS).get_vocabulary()[SPACE:])
-    ngrams = CharacterNgrams(alphabet, buckets=len(table))
-    return LinearPath(vocabulary, words, pairs, intercept, ngrams, table)
+    characters = tables["wide_characters"]
+    ngrams = CharacterNgrams(alphabet, buckets=len(characters))
+    words, pairs = tables["wide_words"], tables["wide_pairs"]
+    return LinearPath(vocabulary, words, pairs, intercept, ngrams, characters)
 
 
 def decisions_of_strings(path: LinearPath, texts: Any, ids: Any, max_length: int) -> Any:
@@ -80,8 +77,6 @@ def decisions_of_strings(path: LinearPath, texts: Any, ids: Any, max_length: int
 
     """
     network = build_linear_network(path, max_length)
-    if path.ngrams is None:
-        return network(ids)
     layer = layers.TextVectorization(
         standardize=None, split="character", vocabulary=list(path.ngrams.alphabet), name=CHARACTERS
     )

@@ -10,18 +10,16 @@ sqrt(Σ count · idf²) instead of sqrt(Σ count² · idf²). So everything is a
 text, and the n-grams of a word are looked up only once.
 """
 
-import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from scipy import sparse
 
-from ecomclf.data.splitting import Split
-from ecomclf.models.linear_svm import MANY_CLASSES, fit_linear_svm
+from ecomclf.models.linear_svm import fit_linear_svm
 from ecomclf.text.character_ngrams import MAX_BUCKETS, CharacterNgrams
 from ecomclf.text.token_ids import UNKNOWN_ID, TokenIds
 from ecomclf.text.vectorizer import UNKNOWN
@@ -35,8 +33,8 @@ _MAX_TABLE, _MIN_BUCKETS = 2**25, 2**10
 # Numbers other than 0 in the features of the training texts. Of longer data, random rows are used.
 _MAX_ENTRIES = 40_000_000
 _FILE = "linear_path.npz"
-# Features of a word with its next one, and those with the character n-grams of an average word.
-_WORD_ENTRIES, _CHARACTER_ENTRIES = 2, 22
+# A word, the pair with its next one, and the character n-grams of an average word.
+_ENTRIES_PER_WORD = 22
 
 
 @dataclass(frozen=True)
@@ -51,8 +49,8 @@ class LinearPath:
         words: float32 [vocabulary size, classes + 1].
         pairs: float32 [buckets, classes + 1], pairs of neighbouring words of the vocabulary.
         intercept: float32 [classes].
-        ngrams: hashes character n-grams; None for a path without them.
-        characters: float32 [`ngrams.buckets`, classes + 1]; None for a path without them.
+        ngrams: hashes character n-grams.
+        characters: float32 [`ngrams.buckets`, classes + 1], character n-grams.
 
     """
 
@@ -60,16 +58,14 @@ class LinearPath:
     words: np.ndarray
     pairs: np.ndarray
     intercept: np.ndarray
-    ngrams: CharacterNgrams | None = None
-    characters: np.ndarray | None = None
+    ngrams: CharacterNgrams
+    characters: np.ndarray
 
     def decide(self, ids: TokenIds) -> np.ndarray:
         """Return decision values of encoded texts; float32 [texts, classes]."""
         counts = _count(ids.values, ids.offsets, len(self.words))
         pairs = _count(pair_buckets(ids, len(self.pairs)), ids.offsets, len(self.pairs))
         decisions = _normalized(counts @ self.words + pairs @ self.pairs) + self.intercept
-        if self.ngrams is None:
-            return np.asarray(decisions)
         characters = counts @ self._characters_of_words
         if ids.unknown is not None and ids.unknown.words:
             ngrams = _count_ngrams(self.ngrams, ids.unknown.words)
@@ -78,14 +74,14 @@ class LinearPath:
 
     def save(self, folder: Path) -> None:
         """Write everything but the vocabulary to a folder."""
-        arrays: dict[str, Any] = {
-            "words": self.words,
-            "pairs": self.pairs,
-            "intercept": self.intercept,
-        }
-        if self.ngrams is not None:
-            arrays |= {"characters": self.characters, "alphabet": np.array(self.ngrams.alphabet)}
-        np.savez(folder / _FILE, **arrays)
+        np.savez(
+            folder / _FILE,
+            words=self.words,
+            pairs=self.pairs,
+            intercept=self.intercept,
+            characters=self.characters,
+            alphabet=np.array(self.ngrams.alphabet),
+        )
 
     @classmethod
     def load(cls, folder: Path, vocabulary: tuple[str, ...]) -> Self | None:
@@ -94,62 +90,13 @@ class LinearPath:
             return None
         with np.load(folder / _FILE, allow_pickle=False) as file:
             arrays = dict(file)
-        path = cls(vocabulary, arrays["words"], arrays["pairs"], arrays["intercept"])
-        if "characters" not in arrays:
-            return path
-        ngrams = CharacterNgrams(str(arrays["alphabet"]), buckets=len(arrays["characters"]))
-        return dataclasses.replace(path, ngrams=ngrams, characters=arrays["characters"])
+        ngrams = CharacterNgrams(str(arrays.pop("alphabet")), buckets=len(arrays["characters"]))
+        return cls(vocabulary=vocabulary, ngrams=ngrams, **arrays)
 
     @cached_property
     def _characters_of_words(self) -> np.ndarray:
         """Return the sum over the n-grams of each word of the vocabulary."""
-        assert self.ngrams is not None
         return np.asarray(_count_ngrams(self.ngrams, self.vocabulary) @ self.characters)
-
-
-@dataclass(frozen=True)
-class RefittedLinearPath:
-    """A linear path fitted on all rows but the test rows.
-
-    Attributes:
-        decisions: float32 [validation rows, classes], when it was fitted on the training rows only.
-        path: fitted on training and validation rows, if there are not too many classes.
-
-    """
-
-    decisions: np.ndarray
-    path: LinearPath
-
-
-def refit_linear_path(
-    vocabulary: Sequence[str],
-    train: TokenIds,
-    validation: TokenIds,
-    split: Split,
-    *,
-    characters: bool,
-) -> RefittedLinearPath:
-    """Fit a linear path on the training texts, and once more on those and the validation texts.
-
-    With more than 200 classes, where a fit takes long, it is not fitted once more.
-
-    Args:
-        vocabulary: words by id.
-        train: token ids of the training texts, with their unknown words.
-        validation: those of the validation texts.
-        split: the labels of both.
-        characters: whether to use character n-grams.
-
-    """
-    classes = len(split.classes)
-    path = fit_linear_path(
-        vocabulary, train, split.train.labels, classes=classes, characters=characters
-    )
-    decisions = path.decide(validation)
-    if classes <= MANY_CLASSES:
-        ids, labels = train.followed_by(validation), split.train_and_validation.labels
-        path = fit_linear_path(vocabulary, ids, labels, classes=classes, characters=characters)
-    return RefittedLinearPath(decisions, path)
 
 
 def fit_linear_path(
@@ -158,7 +105,6 @@ def fit_linear_path(
     labels: np.ndarray,
     *,
     classes: int,
-    characters: bool,
 ) -> LinearPath:
     """Fit the features and the linear SVM on training texts.
 
@@ -169,32 +115,28 @@ def fit_linear_path(
         ids: token ids of the training texts, with their unknown words.
         labels: int32 [texts].
         classes: number of classes.
-        characters: whether to use character n-grams; they cover the unknown words too.
 
     """
     buckets = _bucket_count(classes)
-    rows = _draw_texts(ids, characters=characters)
-    counts = [
-        _count(ids.values, ids.offsets, len(vocabulary), ignored=UNKNOWN_ID)[rows],
-        _count(pair_buckets(ids, buckets), ids.offsets, buckets, ignored=NO_PAIR)[rows],
-    ]
-    ngrams = None
-    if characters:
-        unknown = ids.unknown.words if ids.unknown is not None else ()
-        ngrams = CharacterNgrams.fit((*vocabulary[UNKNOWN_ID + 1 :], *unknown), buckets=buckets)
-        of_known, of_unknown = (_count_ngrams(ngrams, each) for each in (vocabulary, unknown))
-        counts.append(counts[0] @ of_known + _count_unknown(ids)[rows] @ of_unknown)
+    unknown = ids.unknown.words if ids.unknown is not None else ()
+    ngrams = CharacterNgrams.fit((*vocabulary[UNKNOWN_ID + 1 :], *unknown), buckets=buckets)
+    rows = _draw_texts(ids)
+    words = _count(ids.values, ids.offsets, len(vocabulary), ignored=UNKNOWN_ID)[rows]
+    pairs = _count(pair_buckets(ids, buckets), ids.offsets, buckets, ignored=NO_PAIR)[rows]
+    of_known, of_unknown = (_count_ngrams(ngrams, each) for each in (vocabulary, unknown))
+    characters = words @ of_known + _count_unknown(ids)[rows] @ of_unknown
+    counts = [words, pairs, characters]
     idf = [_inverse_document_frequency(each) for each in counts]
-    blocks = [_weigh(counts[:2], idf[:2])]
-    if characters:
-        blocks.append(_weigh(counts[2:], idf[2:]))
+    blocks = [_weigh(counts[:2], idf[:2]), _weigh(counts[2:], idf[2:])]
     svm = fit_linear_svm(sparse.hstack(blocks, format="csr"), labels[rows], classes=classes)
     ends = np.cumsum([len(each) for each in idf])[:-1]
     tables = [
         _table(coefficients, each)
         for coefficients, each in zip(np.split(svm.coefficients, ends, axis=1), idf, strict=True)
     ]
-    return LinearPath(tuple(vocabulary), tables[0], tables[1], svm.intercepts, ngrams, *tables[2:])
+    return LinearPath(
+        tuple(vocabulary), tables[0], tables[1], svm.intercepts, ngrams, characters=tables[2]
+    )
 
 
 def _bucket_count(classes: int) -> int:
@@ -203,9 +145,9 @@ def _bucket_count(classes: int) -> int:
     return min(MAX_BUCKETS, max(_MIN_BUCKETS, fitting))
 
 
-def _draw_texts(ids: TokenIds, *, characters: bool) -> np.ndarray:
+def _draw_texts(ids: TokenIds) -> np.ndarray:
     """Return which texts to fit on, ascending; int64 [drawn texts]."""
-    entries = max(1, len(ids.values) * (_CHARACTER_ENTRIES if characters else _WORD_ENTRIES))
+    entries = max(1, len(ids.values) * _ENTRIES_PER_WORD)
     count = min(len(ids), len(ids) * _MAX_ENTRIES // entries)
     return np.sort(np.random.default_rng(0).permutation(len(ids))[:count])
 

@@ -19,7 +19,7 @@ from ecomclf.tracking.runs import CLASSIFIER_FOLDER, Tracking
 if TYPE_CHECKING:
     from ecomclf.models.classifier import Classifier
     from ecomclf.models.ensemble import Blend
-    from ecomclf.models.linear_path import LinearPath, RefittedLinearPath
+    from ecomclf.models.linear_path import LinearPath
     from ecomclf.models.training import Fitted
     from ecomclf.text.token_ids import TokenIds
 
@@ -47,11 +47,7 @@ class Winner:
         """Return which trials the model consists of, and how much of the linear path."""
         numbers = ", ".join(map(str, self.trials))
         trials = f"trials {numbers} averaged" if len(self.trials) > 1 else f"trial {numbers}"
-        path = self.classifier.linear_path
-        if path is None:
-            return f"{trials}, without the linear path"
-        features = "words and characters" if path.ngrams is not None else "words"
-        return f"{trials}, share of the linear path over {features} {self.blend.wide_share:.2f}"
+        return f"{trials}, share of the linear path {self.blend.wide_share:.2f}"
 
     def description(self) -> str:
         """Return what the model consists of, in Markdown, for the model card."""
@@ -70,13 +66,9 @@ def choose_winner(
     split: Split,
     study: optuna.Study,
     tracking: Tracking,
-    prepared: "RefittedLinearPath | None" = None,
-    *,
-    characters: bool,
+    prepared: "LinearPath | None" = None,
 ) -> Winner:
     """Choose on validation rows how many of the best trials are averaged, with the linear path.
-
-    The linear path that the winner has was fitted on the validation rows too, after the choice.
 
     Args:
         config: what may be part of it.
@@ -85,14 +77,13 @@ def choose_winner(
         tracking: the store of their runs.
         prepared: the linear path, if it was fitted while the trials ran; it is fitted anew if the
             best trial has another vocabulary.
-        characters: whether the linear path has character n-grams.
 
     Raises:
         JobError: none of the best trials has its model left in the artifact store.
 
     """
     from ecomclf.models.ensemble import choose_blend
-    from ecomclf.models.linear_path import refit_linear_path
+    from ecomclf.models.linear_path import fit_linear_path
 
     runs = tracking.trial_runs(study.user_attrs[ID])
     configs = _candidates(config, study, tracking, runs)
@@ -102,10 +93,10 @@ def choose_winner(
     path, decisions = None, None
     if config.winner.wide:
         words = best.vectorizer.words
-        fitted = prepared if prepared is not None and prepared.path.vocabulary == words else None
-        if fitted is None:
-            fitted = refit_linear_path(words, train, validation, split, characters=characters)
-        path, decisions = fitted.path, fitted.decisions
+        path = prepared if prepared is not None and prepared.vocabulary == words else None
+        if path is None:
+            path = fit_linear_path(words, train, split.train.labels, classes=len(split.classes))
+        decisions = path.decide(validation)
     members = [each.predict_encoded(validation) for each in loaded.values()]
     blend = choose_blend(split.validation.labels, members, decisions)
     trials = tuple(loaded)[: blend.members]
@@ -117,7 +108,6 @@ def choose_winner(
         blend,
         validation,
         path if blend.wide_share else None,
-        decisions,
     )
 
 
@@ -138,7 +128,6 @@ def _blend(
     blend: "Blend",
     validation: "TokenIds",
     path: "LinearPath | None" = None,
-    decisions: np.ndarray | None = None,
 ) -> Winner:
     """Combine classifiers, and set the threshold for the config's target precision."""
     from ecomclf.evaluation.calibration import threshold_for
@@ -147,9 +136,7 @@ def _blend(
     networks = {number: each.network for number, each in members.items()}
     first = next(iter(members.values()))
     classifier = first.with_network(build_ensemble(networks, blend), path)
-    # The decision values of a path that has not seen the validation rows.
-    given = None if path is None else decisions
-    probabilities = classifier.predict_encoded(validation, decisions=given)
+    probabilities = classifier.predict_encoded(validation)
     classifier.threshold = threshold_for(
         split.validation.labels, probabilities, config.winner.target_precision
     )

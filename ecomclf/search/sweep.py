@@ -20,7 +20,7 @@ from ecomclf.data.splitting import Split
 from ecomclf.errors import StudyError, SweepFailedError, SweepInterruptedError
 from ecomclf.evaluation.error_tables import describe_label_check, label_suspects
 from ecomclf.models.baseline import Evaluated, fit_baselines
-from ecomclf.models.linear_path import RefittedLinearPath, refit_linear_path
+from ecomclf.models.linear_path import LinearPath, fit_linear_path
 from ecomclf.runtime.tensorflow_setup import start_tensorflow
 from ecomclf.search import study as studies
 from ecomclf.search.baseline_runs import log_baselines
@@ -167,9 +167,7 @@ def _run(sweep: _Sweep, workers: Workers) -> FinalEvaluation:
             "failed runs hold their traceback in error.txt"
         )
     start_tensorflow()
-    winner = choose_winner(
-        plan.config, plan.split, study, tracking, linear.path, characters=linear.characters
-    )
+    winner = choose_winner(plan.config, plan.split, study, tracking, linear.path)
     _log_winner(sweep, winner)
     evaluation = evaluate_winner(sweep.job, winner, linear.baselines)
     not_deleted = delete_other_models(study, tracking, plan.config.sweep.keep_models)
@@ -249,12 +247,7 @@ class _LinearModels:
 
     baselines: dict[str, Evaluated]
     suspects: pd.DataFrame
-    path: RefittedLinearPath | None
-
-    @property
-    def characters(self) -> bool:
-        """Return whether character n-grams pay on the validation rows."""
-        return self.baselines["tuned_baseline"].baseline.kinds.characters
+    path: LinearPath | None
 
 
 def _fit_linear_models(sweep: _Sweep, trials: TrialScheduler) -> "Future[_LinearModels]":
@@ -273,20 +266,22 @@ def _fit_linear_models(sweep: _Sweep, trials: TrialScheduler) -> "Future[_Linear
         wait([encoded])
         if missing > sweep.plan.workers:
             trials.one_has_ended.wait(budget.longest_wait if budget else None)
-        baselines = fit_baselines(split, config.train.monitor)
-        models = _LinearModels(baselines, label_suspects(split.train, split.classes), None)
-        return replace(models, path=_fit_linear_path(split, config, models.characters))
+        return _LinearModels(
+            fit_baselines(split, config.train.monitor),
+            label_suspects(split.train, split.classes),
+            _fit_linear_path(split, config),
+        )
 
     return _start_thread(fit)
 
 
-def _fit_linear_path(split: Split, config: Config, characters: bool) -> RefittedLinearPath | None:
+def _fit_linear_path(split: Split, config: Config) -> LinearPath | None:
     """Fit the linear path that all trials share, if they share a vocabulary."""
     if not config.winner.wide or searches_texts(config):
         return None
     texts = encode_texts(split, config.text)
-    return refit_linear_path(
-        texts.vectorizer.words, texts.train, texts.validation, split, characters=characters
+    return fit_linear_path(
+        texts.vectorizer.words, texts.train, split.train.labels, classes=len(split.classes)
     )
 
 

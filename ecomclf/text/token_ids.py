@@ -19,7 +19,7 @@ class UnknownWords:
     """The words of texts that are not in a vocabulary, where `TokenIds` has `UNKNOWN_ID`.
 
     Attributes:
-        words: the words, each at least once.
+        words: distinct words.
         positions: int64 [n], positions in `TokenIds.values`, ascending.
         which: int64 [n], the word at each position, an index into `words`.
 
@@ -105,18 +105,6 @@ class TokenIds:
         texts = [self.values[self.offsets[row] : self.offsets[row + 1]] for row in rows]
         values = np.concatenate(texts) if texts else self.values[:0]
         return TokenIds(values, np.concatenate([[0], np.cumsum(self.lengths_of(rows))]))
-
-    def followed_by(self, other: "TokenIds") -> "TokenIds":
-        """Return these texts and then the other ones, with the unknown words of both."""
-        offsets = np.concatenate([self.offsets, other.offsets[1:] + self.offsets[-1]])
-        values = np.concatenate([self.values, other.values])
-        if self.unknown is None or other.unknown is None:
-            return TokenIds(values, offsets)
-        words = self.unknown.words + other.unknown.words
-        positions = [self.unknown.positions, other.unknown.positions + len(self.values)]
-        which = [self.unknown.which, other.unknown.which + len(self.unknown.words)]
-        unknown = UnknownWords(words, np.concatenate(positions), np.concatenate(which))
-        return TokenIds(values, offsets, unknown)
 
     def padded(self, rows: np.ndarray) -> np.ndarray:
         """Return the texts at `rows` as one array, padded with `PADDING_ID` to the longest.

@@ -104,16 +104,6 @@ def test_an_svm_that_does_not_converge_prints_no_warning(monkeypatch: pytest.Mon
     assert set(fitted) == {"baseline", "tuned_baseline"}
 
 
-def test_baselines_are_fitted_on_the_validation_rows_after_the_choice() -> None:
-    """Their validation metrics are of models that had not seen these rows."""
-    validation = make_rows({"bbb": 1, "ccc": 0, "bbb ddd": 1, "ccc fff": 0})
-    split = Split(TRAIN, validation, TRAIN, CLASSES, fingerprint="")
-    for refitted in fit_baselines(split, "val_accuracy").values():
-        assert refitted.validation.accuracy < 1
-        assert refitted.baseline.evaluate(make_rows({"bbb": 1, "ccc": 0})).accuracy == 1.0
-        assert refitted.baseline.rows == len(TRAIN) + len(validation)
-
-
 def test_tuning_chooses_characters_where_words_are_new() -> None:
     """Words of the validation rows that no training row has share letters with theirs."""
     tuned = tune_baseline(

@@ -7,10 +7,9 @@ from scipy import sparse
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.svm import LinearSVC
 
-from ecomclf.data.splitting import Split, Subset
 from ecomclf.models import linear_path
 from ecomclf.models.linear_network import decisions_of_strings, read_linear_network
-from ecomclf.models.linear_path import LinearPath, fit_linear_path, refit_linear_path
+from ecomclf.models.linear_path import LinearPath, fit_linear_path
 from ecomclf.text.vectorizer import Vectorizer
 
 MAX_LENGTH = 8
@@ -39,17 +38,17 @@ def vectorizer_of(texts: list[str]) -> Vectorizer:
     return Vectorizer.fit(texts, max_tokens=14, max_length=MAX_LENGTH)
 
 
-def fit(classes: int, *, characters: bool) -> tuple[LinearPath, Vectorizer]:
+def fit(classes: int) -> tuple[LinearPath, Vectorizer]:
     """Fit a linear path on these texts."""
     texts, labels = made_up(classes)
     vectorizer = vectorizer_of(texts)
     ids = vectorizer.encode(texts)
-    path = fit_linear_path(vectorizer.words, ids, labels, classes=classes, characters=characters)
+    path = fit_linear_path(vectorizer.words, ids, labels, classes=classes)
     return path, vectorizer
 
 
 def features_by_hand(
-    texts: list[str], asked: list[str], words: tuple[str, ...], *, characters: bool
+    texts: list[str], asked: list[str], words: tuple[str, ...]
 ) -> list[sparse.csr_matrix]:
     """Return the features of both lists of texts, made with scikit-learn's `CountVectorizer`."""
     kept = [[" ".join(text.split()[:MAX_LENGTH]) for text in each] for each in (texts, asked)]
@@ -63,9 +62,8 @@ def features_by_hand(
         )
     )
     blocks = [[sparse.hstack([each.transform(side) for each in counters]).tocsr() for side in kept]]
-    if characters:
-        counter = CountVectorizer(analyzer=ngrams_of, vocabulary=sorted(vocabulary_of(kept[0])))
-        blocks.append([counter.transform(side) for side in kept])
+    counter = CountVectorizer(analyzer=ngrams_of, vocabulary=sorted(vocabulary_of(kept[0])))
+    blocks.append([counter.transform(side) for side in kept])
     sides = zip(*(weighted(*block) for block in blocks), strict=True)
     return [sparse.hstack(side).tocsr() for side in sides]
 
@@ -97,16 +95,15 @@ def weighted(train: sparse.csr_matrix, asked: sparse.csr_matrix) -> list[sparse.
 
 
 @pytest.mark.parametrize("classes", [2, 4])
-@pytest.mark.parametrize("characters", [False, True])
-def test_decision_values_are_scikit_learns(classes: int, characters: bool) -> None:
+def test_decision_values_are_scikit_learns(classes: int) -> None:
     """They are those of an SVM on the same features made with scikit-learn.
 
     The solver takes the features in another order, so it stops at slightly other values.
     """
-    path, vectorizer = fit(classes, characters=characters)
+    path, vectorizer = fit(classes)
     texts, labels = made_up(classes)
     asked = [*texts, *OTHERS]
-    train, others = features_by_hand(texts, asked, vectorizer.words[2:], characters=characters)
+    train, others = features_by_hand(texts, asked, vectorizer.words[2:])
     expected = LinearSVC(random_state=0, tol=1e-4).fit(train, labels).decision_function(others)
     if classes == 2:
         expected = np.stack([-expected, expected], axis=1)
@@ -116,12 +113,11 @@ def test_decision_values_are_scikit_learns(classes: int, characters: bool) -> No
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("characters", [False, True])
-def test_a_keras_model_of_strings_gives_the_same_values(tmp_path: Path, characters: bool) -> None:
+def test_a_keras_model_of_strings_gives_the_same_values(tmp_path: Path) -> None:
     """They agree within 1e-4, alone and in any batch, also after saving and loading."""
     import tensorflow as tf
 
-    path, vectorizer = fit(4, characters=characters)
+    path, vectorizer = fit(4)
     strings = keras.Input((), dtype="string", name="texts")
     ids = keras.ops.cast(vectorizer.layer(strings), "int32")[:, :MAX_LENGTH]
     decisions = decisions_of_strings(path, strings, ids, MAX_LENGTH)
@@ -138,19 +134,15 @@ def test_a_keras_model_of_strings_gives_the_same_values(tmp_path: Path, characte
 
 
 def test_a_word_that_was_never_seen_is_recognised_by_its_characters() -> None:
-    """Without character n-grams all unknown words are alike."""
-    for characters in (True, False):
-        path, vectorizer = fit(4, characters=characters)
-        decisions = path.decide(vectorizer.encode(["shoess", "phonne", "muug", "haat"]))
-        recognised = decisions.argmax(axis=1).tolist() == [0, 3, 2, 1]
-        assert recognised is characters
-        assert (np.ptp(decisions, axis=0).max() == 0) is not characters
+    """Each of these words resembles that of one class."""
+    path, vectorizer = fit(4)
+    decisions = path.decide(vectorizer.encode(["shoess", "phonne", "muug", "haat"]))
+    assert decisions.argmax(axis=1).tolist() == [0, 3, 2, 1]
 
 
-@pytest.mark.parametrize("characters", [False, True])
-def test_values_do_not_depend_on_the_other_texts(characters: bool) -> None:
+def test_values_do_not_depend_on_the_other_texts() -> None:
     """A text gets the same values alone as among others."""
-    path, vectorizer = fit(4, characters=characters)
+    path, vectorizer = fit(4)
     together = path.decide(vectorizer.encode(OTHERS))
     for row, text in enumerate(OTHERS):
         alone = path.decide(vectorizer.encode([text]))[0]
@@ -159,16 +151,13 @@ def test_values_do_not_depend_on_the_other_texts(characters: bool) -> None:
 
 def test_what_is_saved_for_another_backend_is_the_same(tmp_path: Path) -> None:
     """`load` returns what `save` wrote, and None from an empty folder."""
-    for characters in (False, True):
-        path, vectorizer = fit(4, characters=characters)
-        folder = tmp_path / str(characters)
-        folder.mkdir()
-        assert LinearPath.load(folder, vectorizer.words) is None
-        path.save(folder)
-        loaded = LinearPath.load(folder, vectorizer.words)
-        assert loaded is not None
-        ids = vectorizer.encode(OTHERS)
-        np.testing.assert_array_equal(loaded.decide(ids), path.decide(ids))
+    path, vectorizer = fit(4)
+    assert LinearPath.load(tmp_path, vectorizer.words) is None
+    path.save(tmp_path)
+    loaded = LinearPath.load(tmp_path, vectorizer.words)
+    assert loaded is not None
+    ids = vectorizer.encode(OTHERS)
+    np.testing.assert_array_equal(loaded.decide(ids), path.decide(ids))
 
 
 def test_the_ids_are_not_modified() -> None:
@@ -178,15 +167,14 @@ def test_the_ids_are_not_modified() -> None:
     ids = vectorizer.encode(texts)
     ids.values.flags.writeable = False
     before = ids.values.copy()
-    fit_linear_path(vectorizer.words, ids, labels, classes=2, characters=True).decide(ids)
+    fit_linear_path(vectorizer.words, ids, labels, classes=2).decide(ids)
     np.testing.assert_array_equal(ids.values, before)
 
 
 def test_many_classes_have_fewer_buckets(monkeypatch: pytest.MonkeyPatch) -> None:
     """A table stays below its limit, and the path goes on working."""
     monkeypatch.setattr(linear_path, "_MAX_TABLE", 5 * 2**11)
-    path, vectorizer = fit(4, characters=True)
-    assert path.characters is not None
+    path, vectorizer = fit(4)
     assert path.pairs.shape == path.characters.shape == (2**11, 5)
     texts, labels = made_up(4)
     predicted = path.decide(vectorizer.encode(texts)).argmax(axis=1)
@@ -198,26 +186,9 @@ def test_long_data_are_fitted_on_in_part(monkeypatch: pytest.MonkeyPatch) -> Non
     texts, labels = made_up(4)
     vectorizer = vectorizer_of(texts)
     ids = vectorizer.encode(texts)
-    whole, _ = fit(4, characters=True)
+    whole, _ = fit(4)
     monkeypatch.setattr(linear_path, "_MAX_ENTRIES", 40 * 4 * 22)
-    path = fit_linear_path(vectorizer.words, ids, labels, classes=4, characters=True)
+    path = fit_linear_path(vectorizer.words, ids, labels, classes=4)
     # The idf of a word that about half of 40 texts have is not that of 120 texts.
     assert not np.allclose(path.words[:, -1], whole.words[:, -1])
     assert (path.decide(ids).argmax(axis=1) == labels).mean() > 0.8
-
-
-def test_the_path_is_refitted_on_validation_rows_too() -> None:
-    """The decision values returned beside it are of a path that had not seen them."""
-    texts, labels = made_up(4)
-    vectorizer = vectorizer_of(texts)
-    validation = ["bbb", "ccc", "ddd", "fff"]
-    train, held_out = vectorizer.encode(texts), vectorizer.encode(validation)
-    rows = [
-        Subset(tuple(some), of_them, np.arange(len(some)))
-        for some, of_them in ((texts, labels), (validation, np.arange(4, dtype=np.int32)))
-    ]
-    split = Split(*rows, rows[1], ("a", "b", "c", "d"), fingerprint="")
-    fitted = refit_linear_path(vectorizer.words, train, held_out, split, characters=True)
-    alone = fit_linear_path(vectorizer.words, train, labels, classes=4, characters=True)
-    np.testing.assert_array_equal(fitted.decisions, alone.decide(held_out))
-    assert fitted.path.decide(held_out).argmax(axis=1).tolist() == [0, 1, 2, 3]

@@ -85,7 +85,7 @@ def make_linear_path(vectorizer: Vectorizer) -> LinearPath:
     """Fit a linear path on a few words of each class."""
     ids = vectorizer.encode(["Case for phone", "naïve café", "a case with phone"] * 4)
     labels = np.arange(12, dtype=np.int32) % len(CLASSES)
-    return fit_linear_path(vectorizer.words, ids, labels, classes=len(CLASSES), characters=True)
+    return fit_linear_path(vectorizer.words, ids, labels, classes=len(CLASSES))
 
 
 def export_to(folder: Path, classifier: Classifier, **options: Any) -> list[Path]:

@@ -26,20 +26,6 @@ def test_a_batch_of_empty_texts_is_one_position_wide() -> None:
     assert ids.padded(np.array([], np.int64)).shape == (0, 1)
 
 
-def test_texts_follow_others_with_their_unknown_words() -> None:
-    """As if all had been encoded together, but for words that both have."""
-    vectorizer = Vectorizer(["", "[UNK]", "red"], max_length=9)
-    first, second = ["red hat", "", "a"], ["red a", "b red hat"]
-    joined = vectorizer.encode(first).followed_by(vectorizer.encode(second))
-    whole = vectorizer.encode([*first, *second])
-    assert joined.values.tolist() == whole.values.tolist()
-    assert joined.offsets.tolist() == whole.offsets.tolist()
-    for ids in (joined, whole):
-        assert ids.unknown is not None
-        named = [ids.unknown.words[which] for which in ids.unknown.which]
-        assert (ids.unknown.positions.tolist(), named) == ([1, 2, 4, 5, 7], ["hat", *"aab", "hat"])
-
-
 def test_unknown_words_are_saved_with_the_ids(tmp_path: Path) -> None:
     """Half an emoji among them; ids without unknown words have none when they are read."""
     vectorizer = Vectorizer(["", "[UNK]", "red"], max_length=9)
