@@ -10,7 +10,13 @@ import keras
 from keras import layers, ops
 
 from ecomclf.models.linear_path import MIN_SQUARED_NORM, LinearPath
-from ecomclf.text.character_ngrams import MULTIPLIER, SIZES, SPACE, CharacterNgrams
+from ecomclf.text.character_ngrams import (
+    MAX_POSITIONS,
+    MULTIPLIER,
+    SIZES,
+    SPACE,
+    CharacterNgrams,
+)
 from ecomclf.text.token_ids import PADDING_ID, UNKNOWN_ID
 
 # Name of the model within a saved one, and of the layer that turns strings into character ids.
@@ -99,8 +105,13 @@ def ngram_buckets(characters: Any, ngrams: CharacterNgrams, max_length: int) -> 
     # The padding at both ends stands for the spaces around the first and the last word.
     padded = ops.where(ops.equal(padded, PADDING_ID), SPACE, padded)
     space = ops.cast(ops.equal(padded, SPACE), "int32")
+    spaces_so_far = ops.cumsum(space, axis=1)
     # The number of the word that begins, or goes on, at each position, from 1.
-    word = _window(ops.cumsum(space, axis=1), 0)
+    word = _window(spaces_so_far, 0)
+    before = ops.pad(spaces_so_far, [[0, 0], [MAX_POSITIONS, 0]])[:, :-MAX_POSITIONS]
+    # Whether the word has begun at most so many positions before.
+    near = ops.greater(word, _window(before, 0))
+    readable = ops.logical_and(near, ops.less_equal(word, max_length))
     found = []
     for size in SIZES:
         hashed = ops.full_like(word, size)
@@ -111,7 +122,7 @@ def ngram_buckets(characters: Any, ngrams: CharacterNgrams, max_length: int) -> 
         spaces = sum((_window(space, offset) for offset in inner), ops.zeros_like(word))
         if size == 2:
             spaces = _window(space, 0) * _window(space, 1)
-        inside = ops.logical_and(ops.equal(spaces, 0), ops.less_equal(word, max_length))
+        inside = ops.logical_and(ops.equal(spaces, 0), readable)
         found.append(ops.where(inside, ops.mod(hashed, ngrams.buckets - 1) + 1, 0))
     return found
 

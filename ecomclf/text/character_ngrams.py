@@ -25,6 +25,9 @@ UNKNOWN_CHARACTER, SPACE = 1, 2
 # An odd factor below 2^13: with up to 2^17 buckets a product stays below 2^31, in int32.
 MULTIPLIER = 5_003
 MAX_BUCKETS = 2**17
+# N-grams that begin further inside of a word are left out. Longer strings, such as an image in
+# base64, are not words, and one of them would have more n-grams than a thousand texts.
+MAX_POSITIONS = 200
 
 
 @dataclass(frozen=True)
@@ -55,9 +58,11 @@ class CharacterNgrams:
 
     def encode(self, words: Sequence[str]) -> TokenIds:
         """Return the buckets of each word's n-grams, in no particular order."""
+        words = [word[: MAX_POSITIONS + max(SIZES)] for word in words]
         lengths = np.array([len(word) for word in words], np.int64)
         # " red  shoe ": each word with its own spaces at both ends.
         characters = self._character_ids("".join(f" {word} " for word in words))
+        begins = np.concatenate([[0], np.cumsum(lengths + 2)])[:-1]
         word_of = np.repeat(np.arange(len(words)), lengths + 2)
         found, owners = [], []
         for size in SIZES:
@@ -65,12 +70,14 @@ class CharacterNgrams:
             if count <= 0:
                 continue
             # Within one word, which is not empty.
-            inside = (word_of[:count] == word_of[size - 1 :]) & (lengths[word_of[:count]] > 0)
+            first = word_of[:count]
+            inside = (first == word_of[size - 1 :]) & (lengths[first] > 0)
+            inside &= np.arange(count) - begins[first] < MAX_POSITIONS
             hashed = np.full(count, size, np.int32)
             for offset in range(size):
                 hashed = next_hash(hashed, characters[offset : offset + count], self.buckets)
             found.append(to_bucket(hashed, self.buckets)[inside])
-            owners.append(word_of[:count][inside])
+            owners.append(first[inside])
         if not found:
             return TokenIds(np.zeros(0, np.int32), np.zeros(len(words) + 1, np.int64))
         order = np.argsort(np.concatenate(owners), kind="stable")

@@ -19,6 +19,7 @@ NOUNS = ("shoe", "hat", "mug", "phone")
 OTHERS = [
     *("", "unheard", "redd shoes", "shoe shoe hat", "日本 x900b", "a b c d e f g hats mugs phones"),
     "red red red red red red red red phone phone",
+    *(f"red {'shoe' * count} hat" for count in (49, 50, 51, 400)),
 ]
 
 
@@ -69,12 +70,12 @@ def features_by_hand(
 
 
 def ngrams_of(text: str) -> list[str]:
-    """Return the character n-grams of each word with a space at both ends."""
+    """Return the character n-grams of each word with a space at both ends, from its beginning."""
     return [
         f" {word} "[start : start + size]
         for word in text.split()
         for size in (2, 3, 4, 5)
-        for start in range(len(word) + 3 - size)
+        for start in range(min(len(word) + 3 - size, 200))
     ]
 
 

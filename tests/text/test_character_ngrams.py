@@ -26,6 +26,15 @@ def test_a_word_has_its_n_grams_whatever_stands_beside_it() -> None:
     assert all(0 < bucket < MAX_BUCKETS for each in together for bucket in each)
 
 
+def test_a_string_that_is_no_word_has_few_n_grams() -> None:
+    """An image in base64 has no more than those that begin at the first 200 positions."""
+    ngrams = CharacterNgrams.fit(["shoe"], buckets=MAX_BUCKETS)
+    (image, longer) = ngrams.encode(["shoe" * 250_000, "shoe" * 250_000 + "x"]).lengths
+    assert image == longer == 200 * len(SIZES)
+    (whole,) = ngrams.encode(["s" * 198]).lengths
+    assert whole == sum(198 + 3 - size for size in SIZES)
+
+
 def test_different_n_grams_rarely_share_a_bucket() -> None:
     """About as many buckets are used as random numbers would use."""
     generator = np.random.default_rng(0)
