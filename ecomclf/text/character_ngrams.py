@@ -52,8 +52,12 @@ class CharacterNgrams:
 
     @classmethod
     def fit(cls, texts: Iterable[str], *, buckets: int) -> Self:
-        """Collect the alphabet of cleaned training texts."""
-        characters = set().union(*texts) - {" "}
+        """Collect the alphabet of cleaned training texts.
+
+        Half an emoji, left by programs that cut texts, is no character of a string in UTF-8.
+        """
+        characters = {each for each in set().union(*texts) if not "\ud800" <= each <= "\udfff"}
+        characters.discard(" ")
         return cls(" " + "".join(sorted(characters)), buckets)
 
     def encode(self, words: Sequence[str]) -> TokenIds:

@@ -113,14 +113,6 @@ class Vectorizer:
             standardize=None, vocabulary=list(self.words[UNKNOWN_ID + 1 :]), name="vectorizer"
         )
 
-    def cut(self, texts: Iterable[str]) -> list[bytes]:
-        """Return cleaned texts truncated to `max_length` tokens, encoded as UTF-8.
-
-        Without truncation a single long text would widen the padded array of its batch. A lone
-        surrogate, left by programs that cut an emoji in half, is not valid UTF-8 and becomes "?".
-        """
-        return [" ".join(self._split(text)).encode(errors="replace") for text in texts]
-
     def encode(self, texts: Iterable[str]) -> TokenIds:
         """Return the token ids of cleaned texts, each truncated to `max_length` tokens.
 

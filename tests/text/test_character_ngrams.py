@@ -26,6 +26,13 @@ def test_a_word_has_its_n_grams_whatever_stands_beside_it() -> None:
     assert all(0 < bucket < MAX_BUCKETS for each in together for bucket in each)
 
 
+def test_half_an_emoji_is_not_in_the_alphabet() -> None:
+    """A saved model could not hold it."""
+    ngrams = CharacterNgrams.fit(["a\ud83d", "b\U0001f600"], buckets=64)
+    assert ngrams.alphabet == " ab\U0001f600"
+    assert len(ngrams.encode(["\ud83d"]).values) > 0
+
+
 def test_a_string_that_is_no_word_has_few_n_grams() -> None:
     """An image in base64 has no more than those that begin at the first 200 positions."""
     ngrams = CharacterNgrams.fit(["shoe"], buckets=MAX_BUCKETS)

@@ -88,12 +88,6 @@ def test_words_are_listed_by_id() -> None:
     assert vectorizer.encode(["Käse"]).values.tolist() == [UNKNOWN_ID]
 
 
-def test_truncated_texts_are_utf8() -> None:
-    """`cut` keeps the first `max_length` tokens; half a surrogate pair becomes a question mark."""
-    vectorizer = Vectorizer.fit(["a"], max_tokens=5, max_length=2)
-    assert vectorizer.cut(["Käse b c", "", "a \ud83d"]) == ["Käse b".encode(), b"", b"a ?"]
-
-
 @pytest.mark.parametrize(
     ("texts", "words"),
     [
