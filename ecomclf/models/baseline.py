@@ -131,7 +131,7 @@ def _evaluated(baseline: Baseline, validation: Subset) -> Evaluated:
 
 
 def fit_baseline(train: Subset, classes: tuple[str, ...]) -> Baseline:
-    """Fit the vectorizer and the SVM with scikit-learn's default settings."""
+    """Fit vectorizer and SVM with scikit-learn's default settings, the tolerance excepted."""
     return _Fitting(train, classes, _DEFAULT).fit(c=1.0)
 
 
