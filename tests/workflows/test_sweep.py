@@ -289,7 +289,7 @@ def test_a_sweep_without_a_completed_trial_fails(tiny: Path) -> None:
     assert not mlflow.MlflowClient().search_registered_models()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def finished_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which a sweep of one trial was run."""
     folder = tmp_path_factory.mktemp("finished")
