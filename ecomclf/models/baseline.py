@@ -1,7 +1,7 @@
 """Baselines: TF-IDF and a linear SVM, evaluated with the same metrics as the networks."""
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
 _MAX_TUNING_ROWS = 50_000
-_CHARACTER_SIZES = range(2, 6)
+_CHARACTER_SIZES, _CACHED_WORDS = range(2, 6), 100_000
 # Character n-grams are hundreds of features per text. With texts of more characters in all, random
 # rows are fitted on.
 _MAX_CHARACTERS = 20_000_000
@@ -230,19 +230,19 @@ def _vectorizer(train: Subset, classes: int, kinds: Features) -> Any:
     words = TfidfVectorizer(token_pattern=pattern, ngram_range=(1, kinds.ngrams), **limits)
     if not kinds.characters:
         return words
-    return make_union(words, TfidfVectorizer(analyzer=_character_ngrams, **limits))
+    return make_union(words, TfidfVectorizer(analyzer=_character_analyzer(), **limits))
 
 
-def _character_ngrams(text: str) -> list[str]:
-    """Return what scikit-learn's analyzer `char_wb` returns, with words looked up when they recur.
+def _character_analyzer() -> Callable[[str], list[str]]:
+    """Return scikit-learn's analyzer `char_wb`, but words are looked up when they recur.
 
-    >>> _character_ngrams("Hat")
+    >>> _character_analyzer()("Hat")
     [' h', 'ha', 'at', 't ', ' ha', 'hat', 'at ', ' hat', 'hat ', ' hat ']
     """
-    return [ngram for word in text.lower().split() for ngram in _ngrams_of(word)]
+    ngrams_of = functools.lru_cache(maxsize=_CACHED_WORDS)(_ngrams_of)
+    return lambda text: [ngram for word in text.lower().split() for ngram in ngrams_of(word)]
 
 
-@functools.lru_cache(maxsize=100_000)
 def _ngrams_of(word: str) -> tuple[str, ...]:
     padded = f" {word} "
     ngrams = []

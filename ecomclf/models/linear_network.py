@@ -116,14 +116,14 @@ def ngram_buckets(characters: Any, ngrams: CharacterNgrams, max_length: int) -> 
     for size in SIZES:
         hashed = ops.full_like(word, size)
         for offset in range(size):
-            hashed = ops.mod(hashed * MULTIPLIER + _window(padded, offset), ngrams.buckets)
+            hashed = _next_hash(hashed, _window(padded, offset), ngrams.buckets)
         # Spaces may stand at both ends only, and not at both of two characters.
         inner = range(1, size - 1) if size > 2 else range(0)
         spaces = sum((_window(space, offset) for offset in inner), ops.zeros_like(word))
         if size == 2:
             spaces = _window(space, 0) * _window(space, 1)
         inside = ops.logical_and(ops.equal(spaces, 0), readable)
-        found.append(ops.where(inside, ops.mod(hashed, ngrams.buckets - 1) + 1, 0))
+        found.append(ops.where(inside, _to_bucket(hashed, ngrams.buckets), 0))
     return found
 
 
@@ -135,9 +135,19 @@ def _window(sequence: Any, offset: int) -> Any:
 def _pair_buckets(ids: Any, buckets: int) -> Any:
     """Do what `word_pairs.pair_buckets` does; int32 [batch, length]."""
     second = ops.pad(ids[:, 1:], [[0, 0], [0, 1]])
-    hashed = ops.mod(ops.mod(ids, buckets) * MULTIPLIER + second, buckets)
+    hashed = _next_hash(ops.mod(ids, buckets), second, buckets)
     known = ops.logical_and(ops.greater(ids, UNKNOWN_ID), ops.greater(second, UNKNOWN_ID))
-    return ops.where(known, ops.mod(hashed, buckets - 1) + 1, 0)
+    return ops.where(known, _to_bucket(hashed, buckets), 0)
+
+
+def _next_hash(hashed: Any, value: Any, buckets: int) -> Any:
+    """Do what `character_ngrams.next_hash` does."""
+    return ops.mod(hashed * MULTIPLIER + value, buckets)
+
+
+def _to_bucket(hashed: Any, buckets: int) -> Any:
+    """Do what `character_ngrams.to_bucket` does."""
+    return ops.mod(hashed, buckets - 1) + 1
 
 
 def _look_up(table: Any, name: str, positions: Any) -> Any:

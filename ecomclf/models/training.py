@@ -64,8 +64,7 @@ def fit_classifier(
         config: hyperparameters.
         split: labels and class names.
         texts: the split's texts as ids, encoded with `config.text`.
-        on_epoch: called after each epoch with its number, from 1, and its metrics; an exception
-            that it raises ends the training and is passed on.
+        on_epoch: called after each epoch with its number, from 1, and its metrics; see `fit`.
         tensorboard: folder for TensorBoard's event files.
         watch: records the seconds spent on each step.
 

@@ -30,8 +30,8 @@ _ENQUEUED = "fixed_params"
 def draw_trial(study: optuna.Study, config: SweepConfig, ordinal: int) -> optuna.Trial:
     """Return a new trial whose values no trial that counts, runs or waits has.
 
-    Two workers may draw the same values at the same time. The trial with the lower number keeps
-    them; the other one fails as a repetition, which does not count, and is drawn again.
+    A trial that repeats values fails as a repetition, which does not count, and another one is
+    drawn. Workers call this one at a time: Optuna creates a trial before it draws its values.
 
     Args:
         study: where the trial is created.
@@ -41,8 +41,9 @@ def draw_trial(study: optuna.Study, config: SweepConfig, ordinal: int) -> optuna
     """
     space = studies.distributions(config.space)
     study.sampler = studies.make_sampler(config, ordinal)
-    for attempt in itertools.count():
-        if config.sampler == "grid" or attempt >= _MAX_REPETITIONS:
+    repetitions = 0
+    while True:
+        if config.sampler == "grid" or repetitions >= _MAX_REPETITIONS:
             _enqueue_untried(study, space, seed=config.seed)
         trial = study.ask(space)
         original = _find_original(study, trial)
@@ -50,9 +51,9 @@ def draw_trial(study: optuna.Study, config: SweepConfig, ordinal: int) -> optuna
             return trial
         trial.set_user_attr(studies.REPETITION_OF, original)
         study.tell(trial, state=TrialState.FAIL)
-        if attempt == _MAX_REPETITIONS:
+        if repetitions == _MAX_REPETITIONS:
             study.sampler = optuna.samplers.RandomSampler(seed=ordinal)
-    raise AssertionError("unreachable")
+        repetitions += 1
 
 
 def count_combinations(space: Mapping[str, BaseDistribution]) -> int | None:

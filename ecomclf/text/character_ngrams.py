@@ -2,8 +2,8 @@
 
 As in fastText (Bojanowski et al., 2017, arXiv:1607.04606, 3.2), a word has a space at both ends,
 so beginnings and endings differ from the middle, and its n-grams are hashed into buckets. The same
-buckets are worked out twice: here with NumPy, and by `ngram_buckets` of Keras operations
-(`ecomclf.models.string_ngrams`), for models that take strings.
+buckets are worked out twice: here with NumPy, and with Keras operations by
+`ecomclf.models.linear_network`, for models that take strings.
 """
 
 from collections.abc import Iterable, Sequence
@@ -17,8 +17,6 @@ from ecomclf.text.token_ids import TokenIds
 
 # Lengths of the n-grams, the spaces included.
 SIZES = (2, 3, 4, 5)
-# Bucket of what is no n-gram of a word.
-NO_BUCKET = 0
 # Ids of characters: 0 is padding, 1 a character that the alphabet lacks, then the alphabet, which
 # begins with the space.
 UNKNOWN_CHARACTER, SPACE = 1, 2

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ecomclf.text.character_ngrams import MULTIPLIER
+from ecomclf.text.character_ngrams import next_hash, to_bucket
 from ecomclf.text.token_ids import UNKNOWN_ID, TokenIds
 
 # Bucket of a pair with an unknown word, or with the end of a text.
@@ -27,10 +27,10 @@ def pair_buckets(ids: TokenIds, buckets: int) -> np.ndarray:
 
     """
     first, second = ids.values[:-1], ids.values[1:]
-    hashed = (first % np.int32(buckets) * np.int32(MULTIPLIER) + second) % np.int32(buckets)
+    hashed = next_hash(first % np.int32(buckets), second, buckets)
     found = np.full(len(ids.values), NO_PAIR, np.int32)
     known = (first > UNKNOWN_ID) & (second > UNKNOWN_ID)
-    found[:-1] = np.where(known, hashed % np.int32(buckets - 1) + 1, NO_PAIR)
+    found[:-1] = np.where(known, to_bucket(hashed, buckets), NO_PAIR)
     ends = ids.offsets[1:] - 1
     found[ends[ids.lengths > 0]] = NO_PAIR
     return found
