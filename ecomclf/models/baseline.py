@@ -122,7 +122,7 @@ def fit_baselines(split: Split, monitor: str) -> dict[str, Evaluated]:
     """
     default = _evaluated(fit_baseline(split.train, split.classes), split.validation)
     metric = monitor.removeprefix("val_")
-    tuned = _tune(split.train, split.validation, split.classes, metric, default)
+    tuned = tune_baseline(split.train, split.validation, split.classes, metric, default)
     return {"baseline": default, "tuned_baseline": tuned}
 
 
@@ -136,9 +136,13 @@ def fit_baseline(train: Subset, classes: tuple[str, ...]) -> Baseline:
 
 
 def tune_baseline(
-    train: Subset, validation: Subset, classes: tuple[str, ...], metric: str
-) -> Baseline:
-    """Fit a small grid of settings and return the best on the validation rows.
+    train: Subset,
+    validation: Subset,
+    classes: tuple[str, ...],
+    metric: str,
+    default: Evaluated | None = None,
+) -> Evaluated:
+    """Fit a small grid of settings; return the best on the validation rows, of equals the first.
 
     With more than 50,000 training rows, the settings are compared on a random 50,000 of them, and
     the best is refitted on all; with character n-grams on fewer, if the texts have more than 20
@@ -149,19 +153,9 @@ def tune_baseline(
         validation: rows to compare the settings on.
         classes: class names, in the order of the labels.
         metric: `accuracy`, `f1_macro` or `f1_weighted`.
+        default: the baseline with default settings, if it is fitted already.
 
     """
-    return _tune(train, validation, classes, metric).baseline
-
-
-def _tune(
-    train: Subset,
-    validation: Subset,
-    classes: tuple[str, ...],
-    metric: str,
-    default: Evaluated | None = None,
-) -> Evaluated:
-    """Return the best candidate of the grid, of equal ones the first, fitted on all rows."""
     drawn = draw_subset(train, _MAX_TUNING_ROWS)
     candidates = _candidates(drawn, validation, classes, default)
     best = max(candidates, key=lambda each: getattr(each.validation, metric))

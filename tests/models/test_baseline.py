@@ -53,14 +53,14 @@ def test_tuning_chooses_the_best_settings_on_validation_rows() -> None:
     )
     rows = make_rows({"phone case pink": 0, "case phone brown": 1})
     assert fit_baseline(train, CLASSES).evaluate(rows).accuracy < 1
-    tuned = tune_baseline(train, rows, CLASSES, "accuracy")
+    tuned = tune_baseline(train, rows, CLASSES, "accuracy").baseline
     assert tuned.settings()["baseline.ngrams"] == 2
     assert tuned.evaluate(rows).accuracy == 1.0
 
 
 def test_tuning_prefers_the_defaults_among_equals() -> None:
     """scikit-learn's default settings come first in the grid."""
-    tuned = tune_baseline(TRAIN, make_rows({"hat": 1, "shoe": 0}), CLASSES, "accuracy")
+    tuned = tune_baseline(TRAIN, make_rows({"hat": 1, "shoe": 0}), CLASSES, "accuracy").baseline
     assert tuned.settings() == fit_baseline(TRAIN, CLASSES).settings()
     assert tuned.settings() == {
         "baseline.ngrams": 1,
@@ -78,7 +78,7 @@ def test_only_the_most_frequent_features_are_kept_above_the_limits(
     """Features per class and weights in total are limited with all settings."""
     monkeypatch.setattr(baseline, *limit)
     rows = make_rows({"shoe one": 0, "shoe two": 0, "hat three": 1, "hat four": 1})
-    tuned = tune_baseline(rows, rows, CLASSES, "accuracy")
+    tuned = tune_baseline(rows, rows, CLASSES, "accuracy").baseline
     for fitted in (fit_baseline(rows, CLASSES), tuned):
         assert set(fitted.features.get_feature_names_out()) == {"hat", "shoe"}
         assert fitted.evaluate(rows).accuracy == 1.0
@@ -87,7 +87,10 @@ def test_only_the_most_frequent_features_are_kept_above_the_limits(
 def test_texts_without_words_of_two_letters_have_a_baseline_too() -> None:
     """They are split at spaces instead."""
     rows = make_rows({"5 3 1": 0, "5 5": 0, "☎": 1, "☎ 7": 1})
-    for fitted in (fit_baseline(rows, CLASSES), tune_baseline(rows, rows, CLASSES, "accuracy")):
+    for fitted in (
+        fit_baseline(rows, CLASSES),
+        tune_baseline(rows, rows, CLASSES, "accuracy").baseline,
+    ):
         assert fitted.evaluate(rows).accuracy == 1.0
 
 
@@ -108,7 +111,7 @@ def test_tuning_chooses_characters_where_words_are_new() -> None:
     """Words of the validation rows that no training row has share letters with theirs."""
     tuned = tune_baseline(
         TRAIN, make_rows({"hats": 1, "shoes": 0, "hatty": 1}), CLASSES, "accuracy"
-    )
+    ).baseline
     assert tuned.settings()["baseline.characters"] is True
     assert tuned.evaluate(make_rows({"shoelace": 0, "hatbox": 1})).accuracy == 1.0
 
@@ -117,7 +120,7 @@ def test_characters_of_long_texts_are_fitted_on_fewer_rows(monkeypatch: pytest.M
     """The number of rows is among the settings."""
     monkeypatch.setattr(baseline, "_MAX_CHARACTERS", sum(map(len, TRAIN.texts)) - 1)
     rows = make_rows({"hats": 1, "shoes": 0, "hatty": 1})
-    settings = tune_baseline(TRAIN, rows, CLASSES, "accuracy").settings()
+    settings = tune_baseline(TRAIN, rows, CLASSES, "accuracy").baseline.settings()
     assert (settings["baseline.characters"], settings["baseline.rows"]) == (True, 5)
 
 
@@ -125,5 +128,5 @@ def test_many_classes_are_tuned_on_a_short_grid(monkeypatch: pytest.MonkeyPatch)
     """C stays 1; words alone and words with characters are compared."""
     monkeypatch.setattr(baseline, "MANY_CLASSES", 1)
     rows = make_rows({"hats": 1, "shoes": 0, "hatty": 1})
-    settings = tune_baseline(TRAIN, rows, CLASSES, "accuracy").settings()
+    settings = tune_baseline(TRAIN, rows, CLASSES, "accuracy").baseline.settings()
     assert (settings["baseline.characters"], settings["baseline.c"]) == (True, 1.0)
