@@ -168,6 +168,9 @@ class ModelConfig(Section):
             texts, `random` draws them, and anything else is the path of a text file, plain or
             gzipped, in the format of GloVe or fastText: on each line a word followed by
             `embedding_dim` space-separated numbers.
+        subwords: `none` (the default) or `ngrams`: add to each word vector the mean of the vectors
+            of the word's character n-grams, which are trained too. A word that was never seen
+            gets a vector from its letters.
         padding: `none`, the default, reads each text by its own length. `end` and `start` pad
             every text to `text.max_length` there and read the padding like words, as many
             published networks do.
@@ -197,6 +200,7 @@ class ModelConfig(Section):
 
     embedding_dim: int = Field(96, ge=1)
     embeddings: str = Field("word2vec", min_length=1)
+    subwords: Literal["none", "ngrams"] = "none"
     padding: Literal["none", "end", "start"] = "none"
     filters: int | None = Field(128, ge=1)
     filter_width: int = Field(3, ge=1)

@@ -15,6 +15,7 @@ import numpy as np
 from keras import layers, ops
 
 from ecomclf.config.schema import ModelConfig
+from ecomclf.models.subword_layers import add_subwords, subword_inputs
 from ecomclf.text.token_ids import PADDING_ID
 
 # Stands in for minus infinity at padded positions, before a maximum or a softmax.
@@ -42,7 +43,8 @@ def build_model(
 
     Returns:
         A model named `classifier`: int32 [batch, length] of ids, 0 after the end of each text →
-        float32 [batch, classes], probabilities. `length` may differ from batch to batch.
+        float32 [batch, classes], probabilities. `length` may differ from batch to batch. With
+        `config.subwords` it takes three inputs, those of `Subwords.inputs`.
 
     Example:
         >>> config = ModelConfig(embedding_dim=8, units=6)
@@ -51,12 +53,19 @@ def build_model(
         (2, 4)
 
     """
-    inputs = keras.Input((None,), dtype="int32", name="ids")
-    ids, text = inputs, _TextPositions.from_ids(inputs)
+    inputs = [keras.Input((None,), dtype="int32", name="ids")]
+    if config.subwords != "none":
+        inputs += subword_inputs()
+    # The positions of words, int32 [batch, length] each: in the vocabulary, and among subwords.
+    numbers, text = inputs[:2], _TextPositions.from_ids(inputs[0])
     if config.padding != "none":
-        ids, text = text.pad(ids, max_length, config.padding)
+        padded = [text.pad(each, max_length, config.padding) for each in numbers]
+        numbers, text = [each for each, _ in padded], padded[0][1]
     embedding = layers.Embedding(vocabulary_size, config.embedding_dim, name="embedding")
-    words = _embed(ids, embedding, config)
+    words = embedding(numbers[0])
+    if config.subwords != "none":
+        words = add_subwords(words, numbers[1], inputs[2])
+    words = _drop(words, config)
     if config.filters is not None:
         text, words = _convolve(words, text, config)
     features = _pool(_encode(words, text, config), text, config.pooling)
@@ -156,14 +165,14 @@ class _TextPositions:
         return ops.transpose(ops.take(flat, ops.transpose(indices), axis=0), swap)
 
 
-def _embed(ids: Any, embedding: Any, config: ModelConfig) -> Any:
-    """Look up word vectors; in training, drop whole words and whole dimensions of a text."""
+def _drop(words: Any, config: ModelConfig) -> Any:
+    """In training, drop whole words and whole dimensions of a text."""
     drop_words = layers.Dropout(
         config.word_dropout, noise_shape=(None, None, 1), name="word_dropout"
     )
     rate = config.dropout if config.embedding_dropout is None else config.embedding_dropout
     drop_dimensions = layers.SpatialDropout1D(rate, name="embedding_dropout")
-    return drop_dimensions(drop_words(embedding(ids)))
+    return drop_dimensions(drop_words(words))
 
 
 def _convolve(words: Any, text: _TextPositions, config: ModelConfig) -> tuple[_TextPositions, Any]:

@@ -25,9 +25,18 @@ from ecomclf.evaluation.report import Report, evaluate
 from ecomclf.models.cpu_lstm import with_fast_lstms
 from ecomclf.models.linear_network import decisions_of_strings, read_linear_network
 from ecomclf.models.linear_path import LinearPath
+from ecomclf.models.string_ngrams import character_ids, read_alphabet
+from ecomclf.models.subword_layers import (
+    SUBWORD_BUCKETS,
+    SUBWORDS,
+    has_subwords,
+    subwords_of_strings,
+)
 from ecomclf.text.batching import predict_in_batches
+from ecomclf.text.character_ngrams import CharacterNgrams
 from ecomclf.text.cleaning import Cleaner
 from ecomclf.text.raw_texts import as_texts
+from ecomclf.text.subwords import Subwords
 from ecomclf.text.token_ids import TokenIds
 from ecomclf.text.vectorizer import Vectorizer
 
@@ -45,13 +54,16 @@ class Classifier:
     Args:
         cleaner: cleaning steps that are applied to raw texts.
         vectorizer: cleaned texts → token ids.
-        network: Keras model, int32 [batch, length] of ids → float32 [batch, classes]. With a linear
-            path it also takes that one's decision values, float32 [batch, classes].
+        network: Keras model, int32 [batch, length] of ids → float32 [batch, classes]. With
+            `ngrams` it takes the three inputs of `Subwords.inputs`; with a linear path, last, also
+            that one's decision values, float32 [batch, classes].
         classes: names of the model's outputs, in their order.
         text_columns: names of the columns that the training texts were joined from; empty when the
             training data had no header.
         threshold: predictions with a lower confidence need a review.
         linear_path: gives the network's decision values; by default there is none.
+        ngrams: hashes the n-grams of unknown words for a network with subwords; by default it has
+            none.
 
     Attributes:
         classes_: names of the classes, in the order of the columns of `predict_proba`.
@@ -73,6 +85,7 @@ class Classifier:
         text_columns: Sequence[str] = (),
         threshold: float = DEFAULT_THRESHOLD,
         linear_path: LinearPath | None = None,
+        ngrams: CharacterNgrams | None = None,
     ) -> None:
         self.cleaner = cleaner
         self.vectorizer = vectorizer
@@ -81,6 +94,7 @@ class Classifier:
         self.text_columns = tuple(text_columns)
         self.threshold = threshold
         self.linear_path = linear_path
+        self.ngrams = ngrams
 
     def predict(self, texts: Any, *, with_probabilities: bool = False) -> pd.DataFrame:
         """Classify raw texts.
@@ -152,8 +166,13 @@ class Classifier:
         """Return the token ids of raw texts."""
         return self.vectorizer.encode(self.cleaner.clean(texts))
 
-    def with_network(self, network: Any, linear_path: LinearPath | None = None) -> "Classifier":
-        """Return a copy of this classifier with another network and linear path."""
+    def with_network(
+        self,
+        network: Any,
+        linear_path: LinearPath | None = None,
+        ngrams: CharacterNgrams | None = None,
+    ) -> "Classifier":
+        """Return a copy of this classifier with another network, linear path and subwords."""
         return Classifier(
             self.cleaner,
             self.vectorizer,
@@ -162,12 +181,21 @@ class Classifier:
             text_columns=self.text_columns,
             threshold=self.threshold,
             linear_path=linear_path,
+            ngrams=ngrams,
         )
 
     def predict_encoded(self, ids: TokenIds) -> np.ndarray:
         """Return class probabilities of encoded texts; float32 [texts, classes]."""
         features = () if self.linear_path is None else (self.linear_path.decide(ids),)
-        return predict_in_batches(self._predict, ids, *features, classes=len(self.classes_))
+        classes, predict = len(self.classes_), self._predict
+        if self.ngrams is None:
+            return predict_in_batches(predict, ids, *features, classes=classes)
+        subwords = Subwords.of_unknown(ids, self.vectorizer, self.ngrams)
+
+        def predict_numbers(numbers: np.ndarray, *features: np.ndarray) -> np.ndarray:
+            return predict(*subwords.inputs(numbers), *features)
+
+        return predict_in_batches(predict_numbers, subwords.numbers, *features, classes=classes)
 
     @functools.cached_property
     def _predict(self) -> Callable[..., np.ndarray]:
@@ -179,10 +207,16 @@ class Classifier:
         ids = ops.cast(self.vectorizer.layer(texts), "int32")
         # One more position, so that a batch of empty texts has a length above 0.
         ids = ops.pad(ids, [[0, 0], [0, 1]])[:, : self.vectorizer.max_length]
-        if self.linear_path is None:
-            return keras.Model(texts, self.network(ids), name="ecomclf")
-        decisions = decisions_of_strings(self.linear_path, texts, ids, self.vectorizer.max_length)
-        return keras.Model(texts, self.network([ids, decisions]), name="ecomclf")
+        inputs, length = [ids], self.vectorizer.max_length
+        # Both have the alphabet of the training texts.
+        hashed = self.ngrams or (self.linear_path and self.linear_path.ngrams)
+        if hashed:
+            characters = character_ids(texts, hashed.alphabet)
+        if self.ngrams is not None:
+            inputs += subwords_of_strings(self.ngrams, characters, ids, length)
+        if self.linear_path is not None:
+            inputs.append(decisions_of_strings(self.linear_path, characters, ids, length))
+        return keras.Model(texts, self.network(_as_input(inputs)), name="ecomclf")
 
     def save(self, folder: Path) -> None:
         """Write `model.keras` and `classifier.json` into a folder, created if necessary."""
@@ -235,6 +269,7 @@ class Classifier:
             text_columns=about["text_columns"],
             threshold=about["threshold"],
             linear_path=read_linear_network(model, vectorizer.words),
+            ngrams=_read_ngrams(model) if has_subwords(network) else None,
         )
 
 
@@ -243,7 +278,9 @@ def _save_with_tensorflow(classifier: Classifier, path: Path) -> None:
     with tempfile.TemporaryDirectory() as name:
         parts = Path(name)
         classifier.network.save(parts / MODEL_FILE)
-        words = json.dumps([classifier.vectorizer.max_length, classifier.vectorizer.words])
+        alphabet = classifier.ngrams and classifier.ngrams.alphabet
+        vectorizer = classifier.vectorizer
+        words = json.dumps([vectorizer.max_length, vectorizer.words, alphabet])
         (parts / _WORDS_FILE).write_text(words, encoding="utf-8")
         if classifier.linear_path is not None:
             classifier.linear_path.save(parts)
@@ -262,20 +299,26 @@ def assemble(parts: str, path: str) -> None:
     """Save a string model, given what `_save_with_tensorflow` wrote with another backend."""
     folder = Path(parts)
     network = keras.models.load_model(folder / MODEL_FILE, compile=False)
-    max_length, words = json.loads((folder / _WORDS_FILE).read_text(encoding="utf-8"))
+    max_length, words, alphabet = json.loads((folder / _WORDS_FILE).read_text(encoding="utf-8"))
+    ngrams = alphabet and CharacterNgrams(alphabet, SUBWORD_BUCKETS)
     vectorizer = Vectorizer(words, max_length)
     linear_path = LinearPath.load(folder, vectorizer.words)
-    whole = Classifier(Cleaner(()), vectorizer, network, (), linear_path=linear_path)
+    whole = Classifier(Cleaner(()), vectorizer, network, (), linear_path=linear_path, ngrams=ngrams)
     whole.string_model().save(path)
 
 
 def _vocabulary_sizes(network: Any) -> Iterator[int]:
-    """Yield the input size of each embedding of a network and of the networks nested in it."""
+    """Yield the input size of each word embedding of a network and of those nested in it."""
     for layer in network.layers:
-        if isinstance(layer, keras.layers.Embedding):
+        if isinstance(layer, keras.layers.Embedding) and layer.name != SUBWORDS:
             yield int(layer.input_dim)
         elif isinstance(layer, keras.Model):
             yield from _vocabulary_sizes(layer)
+
+
+def _read_ngrams(model: keras.Model) -> CharacterNgrams:
+    """Return the hash of a saved string model whose network has subwords."""
+    return CharacterNgrams(read_alphabet(model), SUBWORD_BUCKETS)
 
 
 def _read_about(folder: Path) -> dict[str, Any]:

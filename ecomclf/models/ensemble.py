@@ -14,6 +14,7 @@ from ecomclf.config.schema import ModelConfig
 from ecomclf.evaluation.calibration import fit_temperature, with_temperature
 from ecomclf.evaluation.report import SMALLEST_PROBABILITY
 from ecomclf.models.architecture import build_model
+from ecomclf.models.subword_layers import has_subwords, subword_inputs
 
 # Candidate weights of the linear path. 1 is left out: without a network the winner would be the
 # baseline.
@@ -131,20 +132,22 @@ def build_ensemble(members: Mapping[int, keras.Model], blend: Blend) -> keras.Mo
         blend: how they are combined.
 
     Returns:
-        int32 [batch, length] of ids, and unless `blend.wide_share` is 0 also float32 [batch,
-        classes], the decision values of the linear path → float32 [batch, classes], probabilities.
-        The members are layers of it named `trial_<number>`.
+        int32 [batch, length] of ids; if a member has subwords, the other two of `Subwords.inputs`;
+        and unless `blend.wide_share` is 0 also float32 [batch, classes], the decision values of the
+        linear path → float32 [batch, classes], probabilities. The members are layers of it named
+        `trial_<number>`.
 
     """
-    ids = keras.Input((None,), dtype="int32", name="ids")
+    inputs = [keras.Input((None,), dtype="int32", name="ids")]
+    if any(map(has_subwords, members.values())):
+        inputs += subword_inputs()
     # Renamed, because all trials' networks have the same name.
     named = [
-        keras.Model(network.inputs[0], network.outputs[0], name=trial_name(number))
+        keras.Model(network.inputs, network.outputs[0], name=trial_name(number))
         for number, network in members.items()
     ]
-    answers = [network(ids) for network in named]
+    answers = [network(inputs[: len(network.inputs)]) for network in named]
     mixed = answers[0] if len(answers) == 1 else layers.Average(name="average")(answers)
-    inputs = [ids]
     if blend.wide_share:
         decisions = keras.Input((mixed.shape[-1],), dtype="float32", name="decisions")
         linear = ops.softmax(decisions / blend.wide_temperature)

@@ -119,7 +119,7 @@ def fit_linear_path(
     """
     buckets = _bucket_count(classes)
     unknown = ids.unknown.words if ids.unknown is not None else ()
-    ngrams = CharacterNgrams.fit((*vocabulary[UNKNOWN_ID + 1 :], *unknown), buckets=buckets)
+    ngrams = CharacterNgrams.of_words(vocabulary, ids, buckets=buckets)
     rows = _draw_texts(ids)
     words = _count(ids.values, ids.offsets, len(vocabulary), ignored=UNKNOWN_ID)[rows]
     pairs = _count(pair_buckets(ids, buckets), ids.offsets, buckets, ignored=NO_PAIR)[rows]

@@ -23,7 +23,7 @@ def plain_stack(
     (`padding: start` or `end`, `filters: null`, `pooling: last`), as many published networks do.
     With `padding: none` each text is read by its own length, with operations that are no layers and
     that the HDF5 format cannot hold; the same goes for attention and for the average of several
-    networks or of a network and the linear path. Convolutions and pooling over all positions are
+    networks or of a network and the linear path. Subwords, convolutions and pooling over all positions are
     not supported.
 
     Args:
@@ -86,6 +86,8 @@ def why_no_plain_stack(members: Mapping[int, ModelConfig], blend: Blend) -> str 
 def _unsupported(config: ModelConfig) -> str | None:
     if config.padding == "none":
         return "model.padding is none, so each text is read by its own length"
+    if config.subwords != "none":
+        return f"the network adds vectors of subwords (model.subwords is {config.subwords})"
     if config.filters is not None:
         return f"the network has a convolution (model.filters is {config.filters})"
     if config.encoder == "transformer":

@@ -16,9 +16,13 @@ from ecomclf.models.architecture import build_model
 from ecomclf.models.classifier import Classifier
 from ecomclf.models.cpu_lstm import with_fast_lstms
 from ecomclf.models.fitting import EpochMetrics, History, fit
+from ecomclf.models.subword_layers import SUBWORD_BUCKETS, fold_subwords
 from ecomclf.runtime.timing import Stopwatch
 from ecomclf.text.batching import TrainingBatches
+from ecomclf.text.character_ngrams import CharacterNgrams
 from ecomclf.text.encoded_texts import EncodedTexts
+from ecomclf.text.subwords import Subwords
+from ecomclf.text.token_ids import TokenIds
 
 # A row with less support for its label is dropped by `suspects: drop`.
 _LEAST_SUPPORT = 0.3
@@ -75,6 +79,7 @@ def fit_classifier(
     keras.utils.set_random_seed(config.seed)
     embeddings, vector_coverage = texts.initial_embeddings(config.model)
     watch.lap("vectors")
+    ngrams = texts.ngrams(SUBWORD_BUCKETS) if config.model.subwords != "none" else None
     model = build_model(
         config.model,
         vocabulary_size=texts.vectorizer.vocabulary_size,
@@ -90,7 +95,7 @@ def fit_classifier(
         on_epoch(epoch, metrics)
         watch.lap("logging")
 
-    train, validation = _batches(config, split, texts)
+    train, validation = _batches(config, split, texts, ngrams)
     if config.train.suspects != "keep":
         watch.lap("suspects")
     try:
@@ -100,8 +105,15 @@ def fit_classifier(
     finally:
         watch.lap("fitting")
     model.set_weights(fast.get_weights())
+    if ngrams is not None:
+        fold_subwords(model, texts.vectorizer, ngrams)
     classifier = Classifier(
-        texts.cleaner, texts.vectorizer, model, split.classes, text_columns=split.text_columns
+        texts.cleaner,
+        texts.vectorizer,
+        model,
+        split.classes,
+        text_columns=split.text_columns,
+        ngrams=ngrams,
     )
     probabilities = classifier.predict_encoded(texts.validation)
     report = evaluate(split.validation.labels, probabilities, split.classes)
@@ -110,10 +122,14 @@ def fit_classifier(
 
 
 def _batches(
-    config: Config, split: Split, texts: EncodedTexts
+    config: Config, split: Split, texts: EncodedTexts, ngrams: CharacterNgrams | None
 ) -> tuple[TrainingBatches, TrainingBatches]:
     """Return the batches of the training rows that are drawn, and of the validation rows."""
-    ids, labels = texts.train, split.train.labels
+
+    def with_subwords(ids: TokenIds) -> TokenIds | Subwords:
+        return ids if ngrams is None else Subwords.of_all(ids, texts.vectorizer, ngrams)
+
+    ids, labels = with_subwords(texts.train), split.train.labels
     rows, weights = _draw_rows(config, split)
     if rows is not None:
         ids, labels = ids.take(rows), labels[rows]
@@ -129,7 +145,7 @@ def _batches(
         weights=weights,
     )
     validation = TrainingBatches(
-        texts.validation,
+        with_subwords(texts.validation),
         split.validation.labels,
         classes=classes,
         batch_size=batch_size,

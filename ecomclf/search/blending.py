@@ -135,7 +135,8 @@ def _blend(
 
     networks = {number: each.network for number, each in members.items()}
     first = next(iter(members.values()))
-    classifier = first.with_network(build_ensemble(networks, blend), path)
+    ngrams = next((each.ngrams for each in members.values() if each.ngrams), None)
+    classifier = first.with_network(build_ensemble(networks, blend), path, ngrams)
     probabilities = classifier.predict_encoded(validation)
     classifier.threshold = threshold_for(
         split.validation.labels, probabilities, config.winner.target_precision

@@ -16,6 +16,7 @@ import numpy as np
 from ecomclf.models.classifier import Classifier
 from ecomclf.models.ensemble import read_description, rebuild, trial_name
 from ecomclf.models.plain_stack import plain_stack, why_no_plain_stack
+from ecomclf.text.token_ids import UNKNOWN_ID
 
 WEIGHTS_FILE = "model.weights.h5"
 H5_FILE = "model.h5"
@@ -137,8 +138,8 @@ def _reads_back(
 def _random_inputs(classifier: Classifier, padding: str) -> Any:
     """Return the inputs of a network for texts of several lengths, the same ones on each call.
 
-    They are int32 [texts, max_length] of ids, and with a linear path also float32 [texts, classes]
-    of decision values.
+    They are int32 [texts, max_length] of ids, with subwords the other two of `Subwords.inputs`, and
+    with a linear path also float32 [texts, classes] of decision values.
     """
     sizes, generator = network_sizes(classifier), np.random.default_rng(0)
     texts = [
@@ -146,11 +147,15 @@ def _random_inputs(classifier: Classifier, padding: str) -> Any:
         for length in (*_LENGTHS, sizes["max_length"])
     ]
     ids = keras.utils.pad_sequences(texts, sizes["max_length"], padding=padding, truncating="post")
-    inputs = np.asarray(ids, np.int32)
-    if classifier.linear_path is None:
-        return inputs
-    decisions = generator.normal(size=(len(texts), sizes["classes"]))
-    return [inputs, decisions.astype(np.float32)]
+    inputs = [np.asarray(ids, np.int32)]
+    if classifier.ngrams is not None:
+        # The unknown tokens are one word of two n-grams.
+        pairs = np.array([[0, 0], [1, 1], [2, 1]], np.int32)
+        inputs += [(inputs[0] == UNKNOWN_ID).astype(np.int32), pairs]
+    if classifier.linear_path is not None:
+        decisions = generator.normal(size=(len(texts), sizes["classes"]))
+        inputs.append(decisions.astype(np.float32))
+    return inputs if len(inputs) > 1 else inputs[0]
 
 
 @contextmanager

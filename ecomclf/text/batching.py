@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ecomclf.text.subwords import Subwords
 from ecomclf.text.token_ids import TokenIds
 
 # Training shuffles all rows, then sorts them by length within pools of this many batches: batches
@@ -23,9 +24,10 @@ class TrainingBatches:
 
     Yields ids int32 [batch, length], padded to the longest text of the batch, and one-hot labels
     float32 [batch, classes]; with `weights` also the texts' weights in the loss, float32 [batch].
+    For texts with subwords, the ids are a tuple of what `Subwords.inputs` returns.
 
     Args:
-        ids: token ids of all texts.
+        ids: token ids of all texts, or these with subwords.
         labels: int [texts], class indices.
         classes: number of classes.
         batch_size: texts per batch; one batch per epoch may be smaller.
@@ -48,7 +50,7 @@ class TrainingBatches:
 
     def __init__(
         self,
-        ids: TokenIds,
+        ids: TokenIds | Subwords,
         labels: np.ndarray,
         *,
         classes: int,
@@ -58,7 +60,8 @@ class TrainingBatches:
         word_swap: float = 0.0,
         weights: np.ndarray | None = None,
     ) -> None:
-        self._ids = ids
+        self._subwords = ids if isinstance(ids, Subwords) else None
+        self._ids = ids.numbers if isinstance(ids, Subwords) else ids
         self._labels = labels
         self._one_hot = np.eye(classes, dtype=np.float32)
         self._batch_size = batch_size
@@ -70,13 +73,15 @@ class TrainingBatches:
         """Return the number of batches per epoch."""
         return -(-len(self._ids) // self._batch_size)
 
-    def __iter__(self) -> Iterator[tuple[np.ndarray, ...]]:
+    def __iter__(self) -> Iterator[tuple[Any, ...]]:
         for rows in self._group_rows():
             ids = self._ids.padded(rows)
             if self._generator is not None and self._word_swap:
                 _swap_words(ids, self._ids.lengths_of(rows), self._word_swap, self._generator)
+            inputs = ids if self._subwords is None else self._subwords.inputs(ids)
             targets = self._one_hot[self._labels[rows]]
-            yield (ids, targets) if self._weights is None else (ids, targets, self._weights[rows])
+            batch = (inputs, targets)
+            yield batch if self._weights is None else (*batch, self._weights[rows])
 
     def dataset(self) -> Any:
         """Return the batches as a `tf.data.Dataset` whose signature leaves the length open.
@@ -86,8 +91,10 @@ class TrainingBatches:
         """
         import tensorflow as tf
 
+        ids = tf.TensorSpec((None, None), tf.int32)
+        pairs = tf.TensorSpec((None, 2), tf.int32)
         signature = [
-            tf.TensorSpec((None, None), tf.int32),
+            ids if self._subwords is None else (ids, ids, pairs),
             tf.TensorSpec((None, self._one_hot.shape[1]), tf.float32),
         ]
         if self._weights is not None:

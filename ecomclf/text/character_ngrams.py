@@ -13,7 +13,7 @@ from typing import Self
 
 import numpy as np
 
-from ecomclf.text.token_ids import TokenIds
+from ecomclf.text.token_ids import UNKNOWN_ID, TokenIds
 
 # Lengths of the n-grams, the spaces included.
 SIZES = (2, 3, 4, 5)
@@ -57,6 +57,12 @@ class CharacterNgrams:
         characters = {each for each in set().union(*texts) if not "\ud800" <= each <= "\udfff"}
         characters.discard(" ")
         return cls(" " + "".join(sorted(characters)), buckets)
+
+    @classmethod
+    def of_words(cls, vocabulary: Sequence[str], ids: TokenIds, *, buckets: int) -> Self:
+        """Collect the alphabet of the words by id, and of the unknown words of training texts."""
+        unknown = ids.unknown.words if ids.unknown is not None else ()
+        return cls.fit((*vocabulary[UNKNOWN_ID + 1 :], *unknown), buckets=buckets)
 
     def encode(self, words: Sequence[str]) -> TokenIds:
         """Return the buckets of each word's n-grams, in no particular order."""

@@ -13,6 +13,7 @@ from ecomclf.config.schema import ModelConfig, TextConfig
 from ecomclf.config.search_space import IntRange
 from ecomclf.data.splitting import Split
 from ecomclf.runtime.disk_cache import cached_folder, digest_of
+from ecomclf.text.character_ngrams import CharacterNgrams
 from ecomclf.text.cleaning import Cleaner
 from ecomclf.text.token_ids import UNKNOWN_ID, TokenIds
 from ecomclf.text.vectorizer import Vectorizer, require_words
@@ -77,6 +78,10 @@ class EncodedTexts:
             "vectors_vocabulary_coverage": float(known[UNKNOWN_ID + 1 :].mean()),
             "vectors_token_coverage": float(known[self.train.values].mean()),
         }
+
+    def ngrams(self, buckets: int) -> CharacterNgrams:
+        """Return a hash of character n-grams, with the alphabet of the training texts."""
+        return CharacterNgrams.of_words(self.vectorizer.words, self.train, buckets=buckets)
 
 
 def encode_texts(split: Split, config: TextConfig) -> EncodedTexts:

@@ -88,6 +88,13 @@ class TokenIds:
         offsets = np.load(folder / f"{name}_offsets.npy", allow_pickle=False)
         return cls(np.asarray(values), offsets, UnknownWords.load(folder, name))
 
+    def numbered_unknown(self, first: int) -> "TokenIds":
+        """Return a copy in which each unknown word has its own number, from `first` on."""
+        values = np.array(self.values)
+        if self.unknown is not None:
+            values[self.unknown.positions] = first + self.unknown.which
+        return TokenIds(values, self.offsets)
+
     @property
     def lengths(self) -> np.ndarray:
         """Return the number of tokens of each text; int64 [texts]."""
