@@ -24,6 +24,7 @@ sweep:
     model.embedding_dim: {type: choice, values: [4, 8]}
     model.units: {type: int, low: 4, high: 8, step: 2}
     model.dropout: {type: float, low: 0.0, high: 0.4}
+    model.subwords: {type: choice, values: [ngrams, none]}
 """
 
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"

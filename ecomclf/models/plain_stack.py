@@ -23,8 +23,8 @@ def plain_stack(
     (`padding: start` or `end`, `filters: null`, `pooling: last`), as many published networks do.
     With `padding: none` each text is read by its own length, with operations that are no layers and
     that the HDF5 format cannot hold; the same goes for attention and for the average of several
-    networks or of a network and the linear path. Subwords, convolutions and pooling over all positions are
-    not supported.
+    networks or of a network and the linear path. Subwords, convolutions and pooling over all
+    positions are not supported.
 
     Args:
         network: one trial's network, as `build_model` builds it.

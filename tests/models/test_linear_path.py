@@ -10,6 +10,7 @@ from sklearn.svm import LinearSVC
 from ecomclf.models import linear_path
 from ecomclf.models.linear_network import decisions_of_strings, read_linear_network
 from ecomclf.models.linear_path import LinearPath, fit_linear_path
+from ecomclf.models.string_ngrams import character_ids
 from ecomclf.text.vectorizer import Vectorizer
 
 MAX_LENGTH = 8
@@ -121,7 +122,9 @@ def test_a_keras_model_of_strings_gives_the_same_values(tmp_path: Path) -> None:
     path, vectorizer = fit(4)
     strings = keras.Input((), dtype="string", name="texts")
     ids = keras.ops.cast(vectorizer.layer(strings), "int32")[:, :MAX_LENGTH]
-    decisions = decisions_of_strings(path, strings, ids, MAX_LENGTH)
+    decisions = decisions_of_strings(
+        path, character_ids(strings, path.ngrams.alphabet), ids, MAX_LENGTH
+    )
     keras.Model(strings, decisions).save(tmp_path / "wide.keras")
     loaded = keras.models.load_model(tmp_path / "wide.keras")
     texts = [*OTHERS, *made_up(4)[0][:20]]

@@ -52,7 +52,7 @@ def make_config(**train: object) -> Config:
 def training_batches(split: Split, **train: object) -> TrainingBatches:
     """Return the batches that a network is trained on."""
     config = make_config(**train)
-    return training._batches(config, split, encode_texts(split, config.text))[0]
+    return training._batches(config, split, encode_texts(split, config.text), None)[0]
 
 
 def rows_of(batches: TrainingBatches) -> Counter[int]:
@@ -146,3 +146,14 @@ def test_weights_of_1_train_the_same_network(split: Split, monkeypatch: pytest.M
     weighing = config.with_values({"train.suspects": "weigh"})
     weighed = fit(replace(split), texts, weighing, Stopwatch())
     np.testing.assert_allclose(weighed.probabilities, plain.probabilities, atol=1e-5)
+
+
+@pytest.mark.slow
+def test_a_network_with_subwords_reads_words_that_no_training_text_has(split: Split) -> None:
+    """The kept epoch's validation metrics are those of the classifier, whose vectors are folded."""
+    config = make_config(epochs=3).with_values({"model.subwords": "ngrams"})
+    fitted = fit(split, encode_texts(split, config.text), config, Stopwatch())
+    assert fitted.report.f1_weighted == pytest.approx(fitted.history.kept["val_f1_weighted"])
+    assert fitted.report.loss == pytest.approx(fitted.history.kept["val_loss"], abs=1e-5)
+    plural, other = fitted.classifier.predict_proba(["shoess", "qqqq"])
+    assert np.abs(plural - other).max() > 1e-6
