@@ -14,6 +14,7 @@ from pydantic import BaseModel, Field, ValidationError
 from ecomclf.config.overrides import parse_overrides, parse_yaml
 from ecomclf.config.schema import (
     FILL_WORD,
+    NOT_BLANK,
     DataConfig,
     ModelConfig,
     RegistryConfig,
@@ -32,6 +33,7 @@ Scalar = bool | int | float | str | None
 _PATTERNS = {
     NAME: "must start with a letter or digit and consist of letters, digits, '_', '.' and '-'",
     FILL_WORD: "must not start with a space",
+    NOT_BLANK: "must not be blank",
 }
 
 

@@ -16,6 +16,7 @@ CleaningStep = Literal[
 ]
 # Empty, or text that does not begin with a space.
 FILL_WORD = r"^(\S.*)?$"
+NOT_BLANK = r"\S"
 
 
 def _class_name(name: Any) -> str:
@@ -26,6 +27,12 @@ def _class_name(name: Any) -> str:
             "as true or false"
         )
     return str(name)
+
+
+def _label(name: Any) -> str:
+    """Convert a number, or what YAML reads as null, to the name of a label."""
+    # The spelling is lost; an error about another one, such as `null`, names that.
+    return "NULL" if name is None else _class_name(name)
 
 
 def _column(column: Any) -> Any:
@@ -40,6 +47,8 @@ def _column(column: Any) -> Any:
 
 # A column by its name, or by its position from 0.
 Column = Annotated[int | str, BeforeValidator(_column)]
+# A label as the data has it; an unquoted NULL is a name here.
+Label = Annotated[str, BeforeValidator(_label), Field(pattern=NOT_BLANK)]
 # A number of rows for each class.
 RowsPerClass = dict[
     Annotated[str, BeforeValidator(_class_name)], Annotated[int, Field(ge=1, strict=True)]
@@ -62,6 +71,13 @@ class DataConfig(Section):
             position from 0. By default those of the sample, elsewhere `[1]`.
         label_column: column of the class, by name or by position from 0; by default that of the
             sample, elsewhere 0.
+        rename_labels: new name of each label to rename, such as `{CPUs: CPU}`; two names become one
+            class that way. Each label is renamed once. By default none.
+        drop_labels: labels whose rows are dropped, such as `[NULL]`; by default none.
+        min_rows_a_label: classes with fewer rows than that, duplicates aside, are dropped; by
+            default 1, which keeps all.
+        ordered_labels: whether the class names are numbers whose distance counts, such as stars;
+            by default false. Reports then have the mean absolute error.
         fill_missing: word that replaces a missing text; by default rows without a text are dropped.
         validation_size: fraction of the rows for validation; by default 0.15.
         test_size: fraction of the rows for the test; by default 0.15. Together with
@@ -90,6 +106,10 @@ class DataConfig(Section):
     header: Literal[True, False, "auto"] = "auto"
     text_columns: tuple[Column, ...] | None = Field(None, min_length=1)
     label_column: Column | None = None
+    rename_labels: dict[Label, Label] = Field(default_factory=dict)
+    drop_labels: tuple[Label, ...] = ()
+    min_rows_a_label: int = Field(1, ge=1)
+    ordered_labels: bool = False
     fill_missing: str = Field("", pattern=FILL_WORD)
     validation_size: float = Field(0.15, gt=0, lt=1)
     test_size: float = Field(0.15, gt=0, lt=1)
@@ -106,6 +126,16 @@ class DataConfig(Section):
             raise ValueError(
                 "validation_size + test_size must be less than 1 but is "
                 f"{self.validation_size + self.test_size:g}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _require_labels_renamed_or_dropped(self) -> Self:
+        both = [name for name in self.drop_labels if name in self.rename_labels]
+        if both:
+            raise ValueError(
+                "a label must be in drop_labels or in rename_labels but both got "
+                f"{both[0]!r}; remove it from one of them"
             )
         return self
 

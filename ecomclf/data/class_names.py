@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 MOST_LISTED = 20
+_MOST_LETTERS = 60
 
 
 def list_names(names: Iterable[str], most: int = MOST_LISTED) -> str:
@@ -15,4 +16,27 @@ def list_names(names: Iterable[str], most: int = MOST_LISTED) -> str:
     """
     names = list(names)
     more = f" and {len(names) - most:,} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
+    return ", ".join(map(shorten_name, names[:most])) + more
+
+
+def join_names(names: Iterable[str], most: int = MOST_LISTED) -> str:
+    """Return quoted names as a sentence lists them; after `most`, only how many more there are.
+
+    >>> join_names(["Books"]), join_names(["Books", "Clothing", "Household"])
+    ("'Books'", "'Books', 'Clothing' and 'Household'")
+    >>> join_names(["Books", "Clothing", "Household"], most=2)
+    "'Books', 'Clothing' and 1 more"
+    """
+    quoted = [repr(shorten_name(name)) for name in names]
+    if len(quoted) > most:
+        quoted[most:] = [f"{len(quoted) - most:,} more"]
+    return " and ".join(filter(None, [", ".join(quoted[:-1]), quoted[-1]]))
+
+
+def shorten_name(name: str) -> str:
+    """Return a name, or the beginning of a long one.
+
+    >>> shorten_name("Books"), len(shorten_name("Books" * 100))
+    ('Books', 60)
+    """
+    return name if len(name) <= _MOST_LETTERS else f"{name[: _MOST_LETTERS - 1]}…"

@@ -1,18 +1,31 @@
 """Check and deduplicate the rows of a source; the data report and the fingerprint."""
 
 import hashlib
-import sys
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
-from itertools import compress, islice
+from dataclasses import asdict, dataclass, field, replace
+from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ecomclf.config.schema import DataConfig
-from ecomclf.data.class_names import MOST_LISTED, list_names
-from ecomclf.data.near_duplicates import group_near_duplicates, normalised_words, text_key
+from ecomclf.data.class_names import MOST_LISTED, join_names, list_names, shorten_name
+from ecomclf.data.kept_rows import (
+    KeptRows,
+    drop_rare_labels,
+    drop_test_near_duplicates,
+    group_rows,
+    keep_rows,
+)
+from ecomclf.data.label_cleanup import plan_labels, require_numbers
+from ecomclf.data.label_column import require_recurring_labels
+from ecomclf.data.similar_labels import (
+    describe_missing,
+    describe_similar,
+    find_missing_labels,
+    find_similar_labels,
+)
 from ecomclf.data.sources import read_table, read_test_table
 from ecomclf.data.tables import Table
 from ecomclf.errors import DataError
@@ -42,6 +55,11 @@ class DataReport:
         largest_group: rows in the largest of them.
         fingerprint: sha256 over the kept texts and labels, test rows included.
         protocol: `groups` or `random_rows`, see `DataConfig.split`.
+        merged_labels: rows with a text of each label such as `1.0` that became `1`, see
+            `plan_labels`.
+        renamed_labels: rows with a text of each label that `data.rename_labels` renamed.
+        similar_labels: groups of class names that look alike, see `find_similar_labels`.
+        suspicious_labels: rows of each class that looks like a missing label.
 
     """
 
@@ -62,6 +80,10 @@ class DataReport:
     test_sha256: str | None = None
     test_rows_read: int = 0
     test_rows_kept: int = 0
+    merged_labels: dict[str, int] = field(default_factory=dict)
+    renamed_labels: dict[str, int] = field(default_factory=dict)
+    similar_labels: list[list[str]] = field(default_factory=list)
+    suspicious_labels: dict[str, int] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, object]:
         """Return the values as JSON types; those of the test file only if there is one."""
@@ -88,15 +110,35 @@ class DataReport:
             *self._test_lines(),
             f"words/text   {words}",
             *self._class_lines(),
+            *(f"labels       {line}" for line in self._label_lines()),
             f"fingerprint  {self.fingerprint}",
         ]
         return "\n".join(lines)
 
     def _class_lines(self) -> list[str]:
         listed = islice(self.rows_a_class.items(), MOST_LISTED)
-        lines = [f"class        {name}: {count:,}" for name, count in listed]
+        lines = [f"class        {shorten_name(name)}: {count:,}" for name, count in listed]
         left_out = len(self.rows_a_class) - len(lines)
         return [*lines, f"class        and {left_out:,} more classes"] if left_out else lines
+
+    def _label_lines(self) -> list[str]:
+        """Return what was changed in the labels, and which look wrong."""
+        lines = []
+        for counts, change in (
+            (self.merged_labels, "counted as whole numbers"),
+            (self.renamed_labels, "renamed"),
+        ):
+            if counts:
+                rows = sum(counts.values())
+                kind = "row" if rows == 1 else "rows"
+                lines.append(f"{change} in {rows:,} {kind}: {join_names(counts)}")
+        lines += describe_similar(self.similar_labels[:MOST_LISTED])
+        left_out = len(self.similar_labels) - MOST_LISTED
+        if left_out > 0:
+            lines.append(f"and {left_out:,} more groups of names that look alike")
+        if self.suspicious_labels:
+            lines.append(describe_missing(self.suspicious_labels))
+        return lines
 
     def _test_lines(self) -> list[str]:
         if self.test_source is None:
@@ -123,6 +165,7 @@ class Dataset:
             group with the others.
         protocol: with `random_rows` no text was deduplicated, and each row is a group of its own.
         fill_missing: the word that replaced missing texts; "" if those were dropped.
+        ordered: the class names are numbers, and the distance between them counts.
 
     """
 
@@ -135,17 +178,7 @@ class Dataset:
     test_rows: int = 0
     protocol: str = "groups"
     fill_missing: str = ""
-
-
-@dataclass(frozen=True)
-class _KeptRows:
-    """Rows kept of a table: `texts`, class `names` and normalised `words`, each [rows]."""
-
-    texts: list[str]
-    names: list[str]
-    words: list[list[str]]
-    dropped: dict[str, int]
-    texts_with_two_labels: int
+    ordered: bool = False
 
 
 def load(config: DataConfig, frame: "pd.DataFrame | None" = None) -> tuple[Dataset, DataReport]:
@@ -153,7 +186,9 @@ def load(config: DataConfig, frame: "pd.DataFrame | None" = None) -> tuple[Datas
 
     A text with several labels takes the most frequent one; with a tie it is dropped. If there is a
     file of test rows, near-duplicates of its texts are dropped from the source. With
-    `split: random_rows`, every row with a text and a label is kept.
+    `split: random_rows`, every row with a text and a label is kept. Before that, labels are cleaned
+    as `plan_labels` says; after it, classes with fewer than `config.min_rows_a_label` rows are
+    dropped.
 
     Args:
         config: the source, its columns, and how its rows are split.
@@ -176,14 +211,10 @@ def load(config: DataConfig, frame: "pd.DataFrame | None" = None) -> tuple[Datas
     """
     table = read_table(config, frame)
     test_table = read_test_table(config, header=table.header is not None)
-    rows = _keep_rows(table, config)
-    if test_table is None:
-        test = _KeptRows([], [], [], {}, 0)
-        groups = _groups(rows.words, config.split)
-    else:
-        test = _keep_rows(test_table, config)
-        rows, groups = _drop_test_near_duplicates(rows, test)
+    rows, test, groups = _select_rows(config, table, test_table)
     classes = _classes(rows, table)
+    if config.ordered_labels:
+        require_numbers(classes, table.source)
     if test_table is not None:
         _require_known(test, classes, table, test_table)
     texts, names = (*rows.texts, *test.texts), [*rows.names, *test.names]
@@ -198,6 +229,7 @@ def load(config: DataConfig, frame: "pd.DataFrame | None" = None) -> tuple[Datas
         test_rows=len(test.texts),
         protocol=config.split,
         fill_missing=config.fill_missing,
+        ordered=config.ordered_labels,
     )
     report = _report(table, rows, dataset)
     if test_table is not None:
@@ -211,78 +243,25 @@ def load(config: DataConfig, frame: "pd.DataFrame | None" = None) -> tuple[Datas
     return dataset, report
 
 
-def _keep_rows(table: Table, config: DataConfig) -> _KeptRows:
-    """Keep rows with a text and a label; each text once, unless the split is `random_rows`."""
-    if not table.texts:
-        raise DataError(f"{table.source} has no rows; it needs texts with labels")
-    texts = [text or config.fill_missing for text in table.texts]
-    rows = list(zip(texts, table.labels, strict=True))
-    complete = [(text, label) for text, label in rows if text and label]
-    if not complete:
-        raise DataError(
-            f"{table.source}: none of its {len(rows):,} rows has both a text and a label; "
-            "check data.text_columns and data.label_column"
-        )
-    labels = [label for _, label in complete]
-    # Interned, a word takes memory once, however many texts contain it.
-    words_of = {
-        text: [*map(sys.intern, normalised_words(text))] for text in {text for text, _ in complete}
-    }
-    words = [words_of[text] for text, _ in complete]
-    kept, two_labels, ties = _deduplicate(words, labels)
-    if config.split == "random_rows":
-        kept, ties = dict(enumerate(labels)), 0
-    if not kept:
-        raise DataError(
-            f"{table.source}: every text has as many rows for one label as for another; correct "
-            "the labels"
-        )
-    return _KeptRows(
-        texts=[complete[row][0] for row in kept],
-        names=list(kept.values()),
-        words=[words[row] for row in kept],
-        dropped={
-            "without a text": sum(not text for text, _ in rows),
-            "without a label": sum(bool(text) and not label for text, label in rows),
-            "duplicates": len(complete) - len(kept) - ties,
-            "with tied labels": ties,
-        },
-        texts_with_two_labels=two_labels,
-    )
+def _select_rows(
+    config: DataConfig, table: Table, test_table: Table | None
+) -> tuple[KeptRows, KeptRows, np.ndarray]:
+    """Return the rows kept of the source and of the test file, and the groups of both."""
+    require_recurring_labels(table, config)
+    files = [table] if test_table is None else [table, test_table]
+    names = chain.from_iterable(each.labels for each in files)
+    plan = plan_labels(config, names, " and ".join(each.source for each in files))
+    rows = keep_rows(table, config, plan)
+    if test_table is None:
+        test = KeptRows([], [], [], {}, 0)
+        groups = group_rows(rows.words, config.split)
+    else:
+        test = keep_rows(test_table, config, plan)
+        rows, groups = drop_test_near_duplicates(rows, test)
+    return drop_rare_labels(rows, test, groups, fewest=config.min_rows_a_label, source=table.source)
 
 
-def _groups(words: Sequence[Sequence[str]], protocol: str) -> np.ndarray:
-    """Return the group of each text; int32 [texts]."""
-    if protocol == "random_rows":
-        return np.arange(len(words), dtype=np.int32)
-    return group_near_duplicates(words)
-
-
-def _drop_test_near_duplicates(rows: _KeptRows, test: _KeptRows) -> tuple[_KeptRows, np.ndarray]:
-    """Drop the rows that are near-duplicates of a test text.
-
-    Returns:
-        the rows left; the groups of these and then of the test texts, int32 [rows + test rows].
-
-    """
-    groups = group_near_duplicates([*rows.words, *test.words])
-    own, of_test = np.split(groups, [len(rows.texts)])
-    # Groups separate "girl s" from "girls", which within one file would be duplicates.
-    keys = {text_key(words) for words in test.words}
-    duplicates = np.array([text_key(words) in keys for words in rows.words], bool)
-    is_left = ~np.isin(own, np.concatenate([of_test, own[duplicates]]))
-    left = _KeptRows(
-        texts=list(compress(rows.texts, is_left)),
-        names=list(compress(rows.names, is_left)),
-        words=list(compress(rows.words, is_left)),
-        dropped=rows.dropped | {"shared with the test file": int((~is_left).sum())},
-        texts_with_two_labels=rows.texts_with_two_labels,
-    )
-    _, numbers = np.unique(np.concatenate([own[is_left], of_test]), return_inverse=True)
-    return left, numbers.astype(np.int32)
-
-
-def _classes(rows: _KeptRows, table: Table) -> tuple[str, ...]:
+def _classes(rows: KeptRows, table: Table) -> tuple[str, ...]:
     """Return the class names, sorted."""
     classes = tuple(sorted(set(rows.names)))
     if not classes:
@@ -291,14 +270,17 @@ def _classes(rows: _KeptRows, table: Table) -> tuple[str, ...]:
             "data.test_source; set that to another file"
         )
     if len(classes) < 2:
+        dropped = sum(rows.dropped.get(why, 0) for why in ("with dropped labels", "of rare labels"))
+        why = f" after {dropped:,} rows of others were dropped" if dropped else ""
         raise DataError(
-            f"{table.source} has only one class, {classes[0]!r}; a classifier needs two or more"
+            f"{table.source} has only one class, {shorten_name(classes[0])!r}{why}; a classifier "
+            "needs two or more"
         )
     return classes
 
 
 def _require_known(
-    test: _KeptRows, classes: tuple[str, ...], table: Table, test_table: Table
+    test: KeptRows, classes: tuple[str, ...], table: Table, test_table: Table
 ) -> None:
     """Raise DataError if test rows have a class that no other row has."""
     unknown = sorted(set(test.names) - set(classes))
@@ -306,13 +288,15 @@ def _require_known(
         kind = "class" if len(unknown) == 1 else "classes"
         raise DataError(
             f"{test_table.source} has test rows of the {kind} {list_names(map(repr, unknown))}, "
-            f"but {table.source} has no row left to learn from; add rows, or drop the {kind}"
+            f"but {table.source} has no row left to learn from; add rows, or drop the {kind} with "
+            "data.drop_labels"
         )
 
 
-def _report(table: Table, rows: _KeptRows, dataset: Dataset) -> DataReport:
+def _report(table: Table, rows: KeptRows, dataset: Dataset) -> DataReport:
     """Count the rows kept and the rows dropped for each reason."""
     sizes = np.bincount(dataset.groups[: len(rows.texts)])
+    rows_a_class = dict(Counter(rows.names).most_common())
     return DataReport(
         source=table.source,
         sha256=table.sha256,
@@ -321,41 +305,17 @@ def _report(table: Table, rows: _KeptRows, dataset: Dataset) -> DataReport:
         rows_kept=len(rows.texts),
         dropped=rows.dropped,
         texts_with_two_labels=rows.texts_with_two_labels,
-        rows_a_class=dict(Counter(rows.names).most_common()),
+        rows_a_class=rows_a_class,
         word_percentiles=_word_percentiles([len(words) for words in rows.words]),
         groups=int(np.count_nonzero(sizes)),
         largest_group=int(sizes.max()),
         fingerprint=dataset.fingerprint,
         protocol=dataset.protocol,
+        merged_labels=rows.merged,
+        renamed_labels=rows.renamed,
+        similar_labels=find_similar_labels(rows_a_class),
+        suspicious_labels=find_missing_labels(rows_a_class),
     )
-
-
-def _deduplicate(
-    words: Sequence[Sequence[str]], labels: Sequence[str]
-) -> tuple[dict[int, str], int, int]:
-    """Keep the first row of each normalised text, with its most frequent label.
-
-    Returns:
-        the label of each row kept; the number of texts with several labels; the number of rows
-        dropped because their labels are tied.
-
-    """
-    rows_of: dict[str, list[int]] = defaultdict(list)
-    for row, text in enumerate(words):
-        rows_of[text_key(text)].append(row)
-    kept: dict[int, str] = {}
-    two_labels = ties = 0
-    for rows in rows_of.values():
-        if len(rows) == 1:
-            kept[rows[0]] = labels[rows[0]]
-            continue
-        counts = Counter(labels[row] for row in rows).most_common(2)
-        two_labels += len(counts) > 1
-        if len(counts) > 1 and counts[0][1] == counts[1][1]:
-            ties += len(rows)
-        else:
-            kept[rows[0]] = counts[0][0]
-    return kept, two_labels, ties
 
 
 def _fingerprint(texts: Sequence[str], labels: Sequence[str], test_rows: int) -> str:

@@ -60,6 +60,7 @@ class Split:
         fill_missing: the word that replaced missing texts; "" if those were dropped.
         has_test_file: whether the test rows come from a file of their own; they may lack a class
             then.
+        ordered: the class names are numbers, and the distance between them counts.
 
     """
 
@@ -72,6 +73,7 @@ class Split:
     protocol: str = "groups"
     fill_missing: str = ""
     has_test_file: bool = False
+    ordered: bool = False
 
 
 def split_dataset(dataset: Dataset, config: DataConfig) -> Split:
@@ -120,6 +122,7 @@ def split_dataset(dataset: Dataset, config: DataConfig) -> Split:
         text_columns=dataset.text_columns,
         protocol=dataset.protocol,
         fill_missing=dataset.fill_missing,
+        ordered=dataset.ordered,
         has_test_file=dataset.test_rows > 0,
     )
     check_split(split)
@@ -202,7 +205,8 @@ def _require_groups(dataset: Dataset, of_classes: Sequence[np.ndarray], *, subse
         kind = "class" if len(few) == 1 else "classes"
         raise DataError(
             f"too few rows of the {kind} {list_names(few, _MOST_NAMED)} to split into {drawn} rows:"
-            f" a class needs at least {subsets} {unit}; add rows or drop the {kind}"
+            f" a class needs at least {subsets} {unit}; add rows, or drop the {kind} with "
+            "data.min_rows_a_label or data.drop_labels"
         )
 
 

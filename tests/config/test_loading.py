@@ -114,6 +114,12 @@ def test_an_unknown_key_is_refused(tmp_path: Path, text: str, named: tuple[str, 
         ("train: {resample: {no: 5}}", "train.resample", "False"),
         ("train: {resample: {5: 1.5}}", "train.resample.5", "1.5"),
         ("train: {resample: 600}", "train.resample", "600"),
+        ("data: {rename_labels: {no: x}}", "data.rename_labels", "False"),
+        ("data: {rename_labels: {a: ' '}}", "data.rename_labels.a", "' '"),
+        ("data: {drop_labels: [a, '']}", "data.drop_labels.1", "''"),
+        ("data: {min_rows_a_label: 0}", "data.min_rows_a_label", "0"),
+        ("data: {ordered_labels: stars}", "data.ordered_labels", "'stars'"),
+        ("data: {drop_labels: [a], rename_labels: {a: b}}", "data", "'a'"),
         (
             "data: {split: random_rows, resample: {a: 3, b: -1}}",
             "data.resample.b",
@@ -462,3 +468,12 @@ def test_every_key_is_documented(section: type[Section]) -> None:
     # Python 3.13 removes the indentation when it compiles a docstring.
     documented = inspect.getdoc(section) or ""
     assert [key for key in section.model_fields if f"\n    {key}: " not in documented] == []
+
+
+def test_an_unquoted_null_is_the_name_of_a_label(tmp_path: Path) -> None:
+    """YAML reads `NULL` as no value, numbers as numbers; labels are text."""
+    config = load_config(write(tmp_path, "data: {drop_labels: [NULL, 0], rename_labels: {5: 4}}"))
+    assert config.data.drop_labels == ("NULL", "0")
+    assert config.data.rename_labels == {"5": "4"}
+    again = write(tmp_path, config.to_yaml())
+    assert load_config(again).data == config.data
