@@ -1,10 +1,12 @@
 """Metrics of predicted labels or probabilities: `Report`."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Self
 
 import numpy as np
+
+from ecomclf.data.class_names import list_names
 
 # Metrics of a `Report` that predicted labels determine, without probabilities.
 SCORES = ("accuracy", "f1_macro", "f1_weighted")
@@ -35,8 +37,8 @@ class Report:
         accuracy: fraction of rows that are classified correctly.
         f1_macro: unweighted mean F1 of the classes that occur among true or predicted labels.
         f1_weighted: mean F1, weighted by the number of rows of each class.
-        mean_absolute_error: mean distance between true and predicted class if all class names are
-            numbers, such as stars; else None.
+        mean_absolute_error: mean distance between true and predicted class where the classes are
+            an order of numbers, such as stars (see `as_ordered`); else None.
         classes: metrics of each class by name.
         confusion: numbers of rows, `confusion[true][predicted]`.
 
@@ -62,6 +64,30 @@ class Report:
     classes: dict[str, ClassMetrics]
     confusion: tuple[tuple[int, ...], ...]
 
+    @property
+    def never_predicted(self) -> tuple[str, ...]:
+        """The classes that have rows, none of which, nor any other, got them as prediction."""
+        predicted = np.sum(self.confusion, axis=0)
+        return tuple(
+            name
+            for count, (name, each) in zip(predicted, self.classes.items(), strict=True)
+            if each.support and not count
+        )
+
+    def as_ordered(self) -> Self:
+        """Return the report with the mean absolute error; all class names must be numbers.
+
+        >>> stars = ("1", "2", "5")
+        >>> report = evaluate_labels(np.array([0, 2]), np.array([0, 1]), stars)
+        >>> report.as_ordered().mean_absolute_error
+        1.5
+
+        """
+        values = np.array([float(name) for name in self.classes])
+        distances = np.abs(values[:, None] - values)
+        error = float((distances * np.array(self.confusion)).sum() / self.rows)
+        return replace(self, mean_absolute_error=error)
+
     def metrics(self, prefix: str) -> dict[str, float]:
         """Return the overall metrics by the names that runs log, such as `test_f1_macro`."""
         names = ("loss", *SCORES, "mean_absolute_error")
@@ -78,7 +104,10 @@ class Report:
         )
 
     def as_text(self) -> str:
-        """Return a table of all metrics, like scikit-learn's `classification_report`."""
+        """Return a table of all metrics, like scikit-learn's `classification_report`.
+
+        Classes that are never predicted are named below it.
+        """
         width = max(len("weighted F1"), *map(len, self.classes))
         lines = [f"{'':{width}}  precision  recall      F1    rows"]
         for name, each in self.classes.items():
@@ -90,27 +119,37 @@ class Report:
             ("weighted F1", self.f1_weighted),
         ):
             lines.append(f"{name:{width}}  {value:25.4f}  {self.rows:6}")
+        if self.never_predicted:
+            lines += ["", f"never predicted: {list_names(map(repr, self.never_predicted))}"]
         return "\n".join(lines) + "\n"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as plain values that can be written as JSON."""
-        return asdict(self)
+        return asdict(self) | {"never_predicted": list(self.never_predicted)}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
         """Return the report that `to_dict` was called on, also after a round trip through JSON."""
         classes = {name: ClassMetrics(**each) for name, each in values["classes"].items()}
         confusion = tuple(tuple(row) for row in values["confusion"])
-        return cls(**{**values, "classes": classes, "confusion": confusion})
+        read = {**values, "classes": classes, "confusion": confusion}
+        return cls(**{each.name: read[each.name] for each in fields(cls)})
 
 
-def evaluate(labels: np.ndarray, probabilities: np.ndarray, classes: tuple[str, ...]) -> Report:
+def evaluate(
+    labels: np.ndarray,
+    probabilities: np.ndarray,
+    classes: tuple[str, ...],
+    *,
+    ordered: bool = False,
+) -> Report:
     """Compare true labels with class probabilities; the most probable class is the prediction.
 
     Args:
         labels: int [rows], indices into `classes`.
         probabilities: float [rows, classes].
         classes: class names.
+        ordered: the class names are numbers whose distance counts, see `Report.as_ordered`.
 
     Example:
         >>> probabilities = np.array([[0.75, 0.25], [0.5, 0.5]])
@@ -120,7 +159,8 @@ def evaluate(labels: np.ndarray, probabilities: np.ndarray, classes: tuple[str, 
 
     """
     loss = cross_entropy(labels, probabilities)
-    return evaluate_labels(labels, probabilities.argmax(axis=1), classes, loss=loss)
+    predicted = probabilities.argmax(axis=1)
+    return evaluate_labels(labels, predicted, classes, loss=loss, ordered=ordered)
 
 
 def cross_entropy(labels: np.ndarray, probabilities: np.ndarray) -> float:
@@ -135,6 +175,7 @@ def evaluate_labels(
     classes: tuple[str, ...],
     *,
     loss: float | None = None,
+    ordered: bool = False,
 ) -> Report:
     """Compare true with predicted labels.
 
@@ -143,12 +184,13 @@ def evaluate_labels(
         predicted: int [rows], indices into `classes`.
         classes: class names.
         loss: mean cross-entropy to include in the report, if known.
+        ordered: the class names are numbers whose distance counts, see `Report.as_ordered`.
 
     Example:
         >>> stars = ("1", "2", "5")
-        >>> report = evaluate_labels(np.array([0, 2]), np.array([0, 1]), stars)
-        >>> report.accuracy, report.mean_absolute_error
-        (0.5, 1.5)
+        >>> report = evaluate_labels(np.array([0, 2]), np.array([0, 1]), stars, ordered=True)
+        >>> report.accuracy, report.mean_absolute_error, report.never_predicted
+        (0.5, 1.5, ('5',))
 
     """
     from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
@@ -159,13 +201,13 @@ def evaluate_labels(
     )
     # A separate test file may lack a class; one that is not predicted either has no F1.
     present = (support > 0) | np.isin(every, predicted)
-    return Report(
+    report = Report(
         rows=len(labels),
         loss=loss,
         accuracy=float((labels == predicted).mean()),
         f1_macro=float(f1[present].mean()),
         f1_weighted=float(np.average(f1, weights=support)),
-        mean_absolute_error=_mean_absolute_error(labels, predicted, classes),
+        mean_absolute_error=None,
         classes={
             name: ClassMetrics(
                 float(precision[at]), float(recall[at]), float(f1[at]), int(support[at])
@@ -177,16 +219,4 @@ def evaluate_labels(
             for row in confusion_matrix(labels, predicted, labels=every)
         ),
     )
-
-
-def _mean_absolute_error(
-    labels: np.ndarray, predicted: np.ndarray, classes: tuple[str, ...]
-) -> float | None:
-    """Return the mean distance between true and predicted class, or None if a name is no number."""
-    try:
-        values = np.array([float(name) for name in classes])
-    except ValueError:
-        return None
-    if not np.isfinite(values).all():
-        return None
-    return float(np.abs(values[labels] - values[predicted]).mean())
+    return report.as_ordered() if ordered else report

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -123,7 +123,13 @@ def fit_baselines(split: Split, monitor: str) -> dict[str, Evaluated]:
     default = _evaluated(fit_baseline(split.train, split.classes), split.validation)
     metric = monitor.removeprefix("val_")
     tuned = tune_baseline(split.train, split.validation, split.classes, metric, default)
-    return {"baseline": default, "tuned_baseline": tuned}
+    fitted = {"baseline": default, "tuned_baseline": tuned}
+    if not split.ordered:
+        return fitted
+    return {
+        name: replace(each, validation=each.validation.as_ordered())
+        for name, each in fitted.items()
+    }
 
 
 def _evaluated(baseline: Baseline, validation: Subset) -> Evaluated:

@@ -116,7 +116,7 @@ def fit_classifier(
         ngrams=ngrams,
     )
     probabilities = classifier.predict_encoded(texts.validation)
-    report = evaluate(split.validation.labels, probabilities, split.classes)
+    report = evaluate(split.validation.labels, probabilities, split.classes, ordered=split.ordered)
     watch.lap("evaluating")
     return Fitted(config, classifier, history, report, probabilities, vector_coverage)
 

@@ -179,16 +179,17 @@ def score_on_test_rows(
     job: Job, winner: Winner, baselines: Mapping[str, Evaluated]
 ) -> HeldOutScores:
     """Predict the test rows with the winner and with each baseline."""
-    test, classes = job.split.test, job.split.classes
+    test, classes, ordered = job.split.test, job.split.classes, job.split.ordered
     probabilities = winner.classifier.predict_proba(test.texts)
     predicted = probabilities.argmax(axis=1)
     others = {name: each.baseline.predict(test.texts) for name, each in baselines.items()}
     return HeldOutScores(
-        report=evaluate(test.labels, probabilities, classes),
+        report=evaluate(test.labels, probabilities, classes, ordered=ordered),
         probabilities=probabilities,
         intervals=metric_intervals(test.labels, predicted, test.groups),
         baselines={
-            name: evaluate_labels(test.labels, other, classes) for name, other in others.items()
+            name: evaluate_labels(test.labels, other, classes, ordered=ordered)
+            for name, other in others.items()
         },
         differences={
             name: difference_interval(test.labels, predicted, other, test.groups, score=job.metric)
@@ -201,7 +202,7 @@ def log_scores(job: Job, winner: Winner, scores: HeldOutScores) -> None:
     """Log metrics, intervals, confidence, errors and the winner's make-up to the job's run."""
     run, split, classes = job.run, job.split, job.split.classes
     threshold = winner.classifier.threshold
-    validation = evaluate(split.validation.labels, winner.probabilities, classes)
+    validation = _validation_report(job, winner)
     run.log_metrics(validation.metrics("val") | scores.report.metrics("test"))
     for name, interval in scores.intervals.items():
         run.log_metrics(_bounds(f"test_{name}", interval))
@@ -223,6 +224,13 @@ def log_scores(job: Job, winner: Winner, scores: HeldOutScores) -> None:
     run.log_json(made_of, "winner.json")
     run.log_json(scores.report.to_dict(), "report.json")
     run.log_figure(confusion_figure(scores.report, "test rows"), "confusion_matrix.png")
+
+
+def _validation_report(job: Job, winner: Winner) -> Report:
+    split = job.split
+    return evaluate(
+        split.validation.labels, winner.probabilities, split.classes, ordered=split.ordered
+    )
 
 
 def _log_confidence(
@@ -304,6 +312,7 @@ def pass_gate(
         scores.report,
         scores.baselines[baseline],
         decision,
+        never_predicted=_validation_report(job, winner).never_predicted,
     )
     comparison = decision.comparison
     tags = {GATE_REASON: decision.as_text()}

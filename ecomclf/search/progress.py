@@ -1,7 +1,7 @@
 """Progress of a sweep: a live view in a terminal, elsewhere one plain line per trial."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -11,6 +11,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
 
+from ecomclf.data.class_names import join_names
 from ecomclf.runtime.terminal import short_text
 
 
@@ -67,8 +68,15 @@ class SweepDisplay:
         """Show that a trial has completed an epoch."""
         self._running[trial].epoch, self._running[trial].score = epoch, score
 
-    def ended(self, trial: int, state: str, score: float | None, error: str | None) -> None:
-        """Print that a trial is finished, pruned or failed, and its score."""
+    def ended(
+        self,
+        trial: int,
+        state: str,
+        score: float | None,
+        error: str | None,
+        never_predicted: Sequence[str] = (),
+    ) -> None:
+        """Print that a trial is finished, pruned or failed, its score and its shortcomings."""
         running = self._running.pop(trial)
         seconds = time.monotonic() - running.started
         self._seconds.append(seconds)
@@ -78,9 +86,10 @@ class SweepDisplay:
         values = " ".join(f"{key}={short_text(value)}" for key, value in running.values.items())
         reached = f" {self._monitor} {score:.4f}" if score is not None else ""
         best = f" best {self._best[0]:.4f} (trial {self._best[1]})" if self._best else ""
+        never = f"; never predicted: {join_names(never_predicted, 5)}" if never_predicted else ""
         self.say(
             f"trial {trial} {state}{reached}, {running.epoch} epochs, {seconds:.1f} s, {values};"
-            f" {self._done()} of {self._total} done{best}" + (f"; {error}" if error else "")
+            f" {self._done()} of {self._total} done{best}{never}" + (f"; {error}" if error else "")
         )
 
     def lost(self, trial: int, *, counts: bool) -> None:

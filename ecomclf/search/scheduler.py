@@ -154,7 +154,9 @@ class TrialScheduler:
         elif isinstance(body, Epoch):
             self._display.epoch(body.trial, body.epoch, body.score)
         elif isinstance(body, Ended):
-            self._display.ended(body.trial, body.state, body.score, body.error)
+            self._display.ended(
+                body.trial, body.state, body.score, body.error, body.never_predicted
+            )
             self.one_has_ended.set()
 
     def _worker_died(self, death: Died[TrialTask]) -> None:

@@ -59,6 +59,6 @@ def _score(config: Config, split: Split, texts: EncodedTexts, run: Run) -> Repor
         keep_classifier=False,
     )
     probabilities = fitted.classifier.predict_proba(split.test.texts)
-    report = evaluate(split.test.labels, probabilities, split.classes)
+    report = evaluate(split.test.labels, probabilities, split.classes, ordered=split.ordered)
     run.log_metrics(report.metrics("repeat_test"))
     return report

@@ -4,6 +4,7 @@ from rich.console import Console
 from rich.text import Text
 
 from ecomclf.config.loading import Config
+from ecomclf.data.class_names import join_names
 from ecomclf.data.dataset import DataReport
 from ecomclf.data.splitting import Split
 from ecomclf.evaluation.report import evaluate
@@ -57,6 +58,9 @@ def train_alone(
         run.log_json(report.to_dict(), "data_report.json")
         fitted = train_in_run(run, config, split, texts, print_epoch, watch=watch)
         console.print(f"run {run.run_id}", soft_wrap=True)
+        if fitted.report.never_predicted:
+            names = join_names(fitted.report.never_predicted)
+            console.out(f"never predicted on validation rows: {names}", highlight=False)
         if not register:
             _score(fitted.classifier, split, run, console)
             return fitted.classifier
@@ -73,7 +77,7 @@ def train_alone(
 def _score(classifier: Classifier, split: Split, run: Run, console: Console) -> None:
     """Score a classifier that is not registered on the test rows, and say how to use it."""
     probabilities = classifier.predict_proba(split.test.texts)
-    test = evaluate(split.test.labels, probabilities, split.classes)
+    test = evaluate(split.test.labels, probabilities, split.classes, ordered=split.ordered)
     run.log_metrics(test.metrics("test"))
     run.log_json(test.to_dict(), "test_report.json")
     console.print(test.summary("test"))

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ecomclf.config.loading import Config
+from ecomclf.data.class_names import join_names
 from ecomclf.data.splitting import Split
 from ecomclf.evaluation.error_tables import sample_predictions
 from ecomclf.evaluation.figures import confusion_figure, history_figure
@@ -96,3 +97,5 @@ def log_fitted(run: Run, fitted: Fitted, split: Split, *, keep_classifier: bool 
     # that of the kept epoch.
     run.log_metrics(report.metrics("val") | history.kept, step=len(history.epochs) + 1)
     run.tag(kept_epoch=history.kept_epoch)
+    if report.never_predicted:
+        run.tag(never_predicted=join_names(report.never_predicted))

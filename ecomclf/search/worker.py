@@ -71,12 +71,16 @@ class Epoch:
 
 @dataclass(frozen=True)
 class Ended:
-    """Message: a trial is `finished`, `pruned` or `failed`; `error` says why it failed."""
+    """Message: a trial is `finished`, `pruned` or `failed`; `error` says why it failed.
+
+    `never_predicted` are classes that a finished trial predicts for no validation row.
+    """
 
     trial: int
     state: str
     score: float | None = None
     error: str | None = None
+    never_predicted: tuple[str, ...] = ()
 
 
 def prepare_worker(context: WorkerContext) -> Callable[[TrialTask, Emit], None]:
@@ -108,6 +112,7 @@ class _Trial:
         self._encoded = encoded
         self._emit = emit
         self._score: float | None = None
+        self._never_predicted: tuple[str, ...] = ()
         self._epoch_begun = 0.0
 
     def run(self, task: TrialTask) -> None:
@@ -142,7 +147,7 @@ class _Trial:
             self._emit(Ended(trial.number, "failed", error=reason))
         else:
             self._study.tell(trial, score)
-            self._emit(Ended(trial.number, "finished", score))
+            self._emit(Ended(trial.number, "finished", score, None, self._never_predicted))
 
     def _attempt(self, trial: optuna.Trial, values: dict[str, Any], run: Run) -> float:
         """Train the trial; note why it ended early while its run is still open."""
@@ -180,6 +185,7 @@ class _Trial:
         fitted = train_in_run(
             run, config, self._context.split, self._encoded[key], report, watch=watch
         )
+        self._never_predicted = fitted.report.never_predicted
         return fitted.history.kept[config.train.monitor]
 
     def _report(self, trial: optuna.Trial, epoch: int, score: float) -> None:

@@ -4,6 +4,7 @@ import pandas as pd
 from mlflow.entities import Run as MlflowRun
 from rich.console import Console
 
+from ecomclf.data.class_names import list_names
 from ecomclf.errors import RequestError
 from ecomclf.runtime.terminal import print_table
 from ecomclf.tracking.connection import without_password
@@ -66,7 +67,7 @@ def _newest_sweep(tracking: Tracking, study: str | None, study_id: str | None) -
     store = without_password(tracking.uri)
     if not names:
         raise RequestError(f"no sweep is recorded in {store}; run `ecomclf sweep` first")
-    raise RequestError(f"no study {study!r} in {store}; there are {', '.join(names)}")
+    raise RequestError(f"no study {study!r} in {store}; there are {list_names(names)}")
 
 
 def _row(run: MlflowRun, searched: list[str]) -> dict[str, object]:

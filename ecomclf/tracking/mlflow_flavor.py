@@ -21,6 +21,7 @@ from mlflow.models import Model, ModelSignature
 from mlflow.models.model import MLMODEL_FILE_NAME
 from mlflow.types import ColSpec, DataType, Schema, TensorSpec
 
+from ecomclf.data.class_names import list_names
 from ecomclf.errors import RequestError
 from ecomclf.models.classifier import PROBABILITY, Classifier
 
@@ -128,7 +129,7 @@ def _texts(data: Any) -> Any:
     names = list(data)
     if names.count("text") != 1:
         problem = "no" if "text" not in names else "more than one"
-        found = ", ".join(map(repr, names)) or "none"
+        found = list_names(map(repr, names)) or "none"
         raise RequestError(f"there is {problem} column 'text' among its columns {found}")
     texts = data["text"]
     if isinstance(texts, str):

@@ -1,5 +1,8 @@
 """The model card of a registered version, as Markdown: its description in the registry."""
 
+from collections.abc import Sequence
+
+from ecomclf.data.class_names import list_names
 from ecomclf.data.dataset import DataReport
 from ecomclf.data.splitting import Split
 from ecomclf.evaluation.report import Report
@@ -19,6 +22,8 @@ def model_card(
     test: Report,
     baseline: Report,
     decision: GateDecision,
+    *,
+    never_predicted: Sequence[str] = (),
 ) -> str:
     """Return the card: gate, data, model, metrics on the test rows, limits of use.
 
@@ -31,6 +36,7 @@ def model_card(
         test: its metrics on the test rows.
         baseline: those of the best baseline.
         decision: of the promotion gate.
+        never_predicted: classes that it predicts for no validation row.
 
     """
     by = "near-duplicate groups" if split.protocol == "groups" else "random rows, copies included"
@@ -60,8 +66,16 @@ weighted F1 {test.f1_weighted:.4f}; best linear model: {baseline.accuracy:.4f},
 
 **Limits:** every text gets one of these classes, whatever it is about. Texts of another kind,
 language or time than the data are not covered by these metrics. The weakest class is {weakest}.
+{_never_predicted(never_predicted)}\
 Confidence is calibrated on the validation rows; {review}.
 """
+
+
+def _never_predicted(classes: Sequence[str]) -> str:
+    """Return a line of the card about classes that are never predicted, if there are any."""
+    if not classes:
+        return ""
+    return f"Never predicted on the validation rows: {list_names(map(_cell, classes), 10)}.\n"
 
 
 def _class_table(test: Report) -> tuple[str, str]:

@@ -107,25 +107,36 @@ def test_without_probabilities_there_is_no_loss(report: Report) -> None:
     assert set(report.metrics("x")) == {"x_accuracy", "x_f1_macro", "x_f1_weighted"}
 
 
-def test_numeric_classes_have_a_mean_absolute_error() -> None:
+def test_ordered_classes_have_a_mean_absolute_error() -> None:
     """Stars 1, 2, 5, 5 predicted as 1, 4, 5, 1 give (0 + 2 + 0 + 4) / 4."""
     stars = ("1", "2", "4", "5")
-    report = evaluate_labels(np.array([0, 1, 3, 3]), np.array([0, 2, 3, 0]), stars)
+    report = evaluate_labels(np.array([0, 1, 3, 3]), np.array([0, 2, 3, 0]), stars, ordered=True)
     assert report.mean_absolute_error == 1.5
     assert report.metrics("test")["test_mean_absolute_error"] == 1.5
     assert report.summary("test").endswith(", mean absolute error 1.5000")
 
 
-@pytest.mark.parametrize(
-    ("classes", "error"), [(("-1", "0", "1.5"), 1.25), (("1", "2", "3 stars"), None)]
-)
-def test_the_mean_absolute_error_needs_all_classes_to_be_numbers(
-    classes: tuple[str, ...], error: float | None
-) -> None:
-    """Negative and fractional numbers qualify; a single other name rules the error out."""
-    report = evaluate_labels(np.array([0, 1]), np.array([1, 2]), classes)
-    assert report.mean_absolute_error == error
-    assert ("x_mean_absolute_error" in report.metrics("x")) == (error is not None)
+def test_the_mean_absolute_error_is_of_the_numbers_in_the_names() -> None:
+    """Negative and fractional numbers count as such; probabilities give the same error."""
+    classes = ("-1", "0", "1.5")
+    probabilities = np.array([[0.1, 0.8, 0.1], [0.1, 0.1, 0.8]])
+    report = evaluate(np.array([0, 1]), probabilities, classes, ordered=True)
+    assert report.mean_absolute_error == 1.25
+    assert report.metrics("x")["x_mean_absolute_error"] == 1.25
+
+
+def test_codes_have_no_mean_absolute_error() -> None:
+    """Numbers that are not said to be an order are names like any other."""
+    report = evaluate_labels(np.array([0, 1]), np.array([1, 1]), ("0", "1"))
+    assert report.mean_absolute_error is None
+
+
+def test_classes_that_are_never_predicted_are_named() -> None:
+    """They have rows, but no prediction; a class without either is not meant."""
+    report = evaluate_labels(np.array([0, 1, 1]), np.array([0, 0, 0]), ("a", "b", "c"))
+    assert report.never_predicted == ("b",)
+    assert report.as_text().endswith("\nnever predicted: 'b'\n")
+    assert report.to_dict()["never_predicted"] == ["b"]
 
 
 def test_class_names_have_no_mean_absolute_error(report: Report) -> None:
@@ -139,7 +150,7 @@ def test_the_text_report_lists_all_metrics() -> None:
     """One line per class with precision, recall, F1 and rows, then the overall metrics."""
     names = ("Hats & Co", "b", "A class with a rather long name")
     report = evaluate_labels(LABELS, PREDICTED, names)
-    head, *lines = report.as_text().splitlines()
+    head, *lines = report.as_text().removesuffix(f"\nnever predicted: {names[2]!r}\n").splitlines()
     assert head.split() == ["precision", "recall", "F1", "rows"]
     for line, (name, each) in zip(lines[:3], report.classes.items(), strict=True):
         found, *numbers = line.rsplit(maxsplit=4)

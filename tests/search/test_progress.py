@@ -44,6 +44,17 @@ def test_elsewhere_each_trial_is_one_plain_line() -> None:
     assert lines[4].startswith("trial 5 ended")
 
 
+def test_classes_that_a_trial_never_predicts_are_named() -> None:
+    """At most five of them."""
+    output = io.StringIO()
+    display = SweepDisplay(Console(file=output), total=1, done=0, workers=1, monitor="val_accuracy")
+    display.started(0, {}, epochs=1)
+    display.ended(0, "finished", 0.5, None, [*"abcdefg"])
+    assert output.getvalue().endswith(
+        "best 0.5000 (trial 0); never predicted: 'a', 'b', 'c', 'd', 'e' and 2 more\n"
+    )
+
+
 def test_a_terminal_shows_what_runs() -> None:
     """The live view has counts, running trials with their epoch, the best, and the time left."""
     output = io.StringIO()

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,13 +14,15 @@ ROWS = Subset(("a", "b"), np.array([0, 1], np.int32), np.arange(2, dtype=np.int3
 DATA = DataReport("rows.csv", "5", None, 2, 2, {}, 0, {}, {}, 2, 1, "f")
 
 
-def card(classes: tuple[str, ...], threshold: float = 0.7) -> str:
+def card(classes: tuple[str, ...], threshold: float = 0.7, **more: Any) -> str:
     """Return a card for these classes, each predicted right in one row and wrong in another."""
     split = Split(train=ROWS, validation=ROWS, test=ROWS, classes=classes, fingerprint="f")
     labels = np.repeat(np.arange(len(classes)), 2)
     report = evaluate_labels(labels, np.roll(labels, 1), classes)
     decision = GateDecision(True, ("good",), None)
-    return model_card("an LSTM", threshold, replace(DATA), split, 0, report, report, decision)
+    return model_card(
+        "an LSTM", threshold, replace(DATA), split, 0, report, report, decision, **more
+    )
 
 
 def test_a_card_fits_into_the_registry_whatever_the_classes_are_called() -> None:
@@ -38,3 +41,10 @@ def test_a_card_fits_into_the_registry_whatever_the_classes_are_called() -> None
 def test_a_card_says_which_answers_need_a_review(threshold: float, said: str) -> None:
     """Where no confidence is enough, none is named."""
     assert f"rows; {said}.\n" in card(("x", "y"), threshold)
+
+
+def test_a_card_names_classes_that_are_never_predicted() -> None:
+    """Only where there are some, and no more than ten."""
+    assert "Never" not in card(("x", "y"))
+    named = "Never predicted on the validation rows: a, b, c, d, e, f, g, h, i, j and 2 more.\n"
+    assert named in card(("x", "y"), never_predicted=[*"abcdefghijkl"])
