@@ -93,7 +93,7 @@ class DataReport:
 
     def as_text(self) -> str:
         """Return the report as lines to print; of many classes only the largest."""
-        header = "none" if self.header is None else ", ".join(self.header)
+        header = "none" if self.header is None else list_names(self.header)
         dropped = ", ".join(f"{count:,} {why}" for why, count in self.dropped.items() if count)
         words = ", ".join(f"{count:,} ({at})" for at, count in self.word_percentiles.items())
         among = f"in {self.groups:,} near-duplicate groups, the largest {self.largest_group:,}"
