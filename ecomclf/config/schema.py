@@ -3,9 +3,10 @@
 Sizes that are learned from the data, such as the number of classes, are no config keys.
 """
 
+import codecs
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from ecomclf.config.duration import parse_duration
 from ecomclf.config.search_space import Dimension
@@ -45,6 +46,25 @@ def _column(column: Any) -> Any:
     return column
 
 
+def _codec(name: str) -> str:
+    """Refuse an encoding that Python does not know."""
+    try:
+        codecs.lookup(name)
+    except LookupError as error:
+        raise ValueError(
+            f"no encoding is called {name!r}; common ones are utf-8, utf-16, cp1252, iso8859-2, "
+            "cp1251, gb18030, big5 and shift_jis"
+        ) from error
+    return name
+
+
+def _separator(given: Any) -> Any:
+    return "\t" if given in ("tab", "\\t") else given
+
+
+_Path = Annotated[str, Field(min_length=1)]
+# One or more paths or patterns.
+Files = _Path | Annotated[tuple[_Path, ...], Field(min_length=1)]
 # A column by its name, or by its position from 0.
 Column = Annotated[int | str, BeforeValidator(_column)]
 # A label as the data has it; an unquoted NULL is a name here.
@@ -60,13 +80,22 @@ class DataConfig(Section):
 
     Attributes:
         source: `sample` (generated product texts, no download), `ecommerce` (a public data set,
-            downloaded once into `data/`) or the path of a CSV file; by default `sample`.
-        test_source: path of a CSV file with the test rows, in columns like those of `source`, which
-            must be a path too. Other rows that are near-duplicates of a test row are dropped, and
-            `test_size` has no effect. By default the test rows are split from `source`.
-        header: whether the first row of the CSV file names the columns: true, false or `auto`. With
-            `auto`, the default, there is a header if a column is given by name; otherwise, if the
-            label in the first row occurs in no other row while the other labels recur.
+            downloaded once into `data/`), or the path of a CSV, JSON lines, Parquet or Excel file,
+            which may be gzipped or in a zip file; a pattern such as `2026/*.parquet`, or a list of
+            paths and patterns, names several files with the same columns. By default `sample`.
+        test_source: path, pattern or list of the files with the test rows, in columns like those of
+            `source`, which must be a path too. Other rows that are near-duplicates of a test row
+            are dropped, and `test_size` has no effect. By default the test rows are split from
+            `source`.
+        format: `csv`, `json-lines`, `json`, `parquet` or `excel`; by default detected.
+        encoding: name of the text encoding, such as `cp1252`; by default detected. A byte-order
+            mark in the file overrides it.
+        separator: character between the cells of a CSV file, or `tab`; by default detected.
+        quote: character around the cells of a CSV file; by default detected.
+        header: whether the first row of a CSV or Excel file names the columns: true, false or
+            `auto`. With `auto`, the default, there is a header if a column is given by name;
+            otherwise, if the label in the first row occurs in no other row while the other labels
+            recur.
         text_columns: columns whose text is joined, in this order; each by its name, or by its
             position from 0. By default those of the sample, elsewhere `[1]`.
         label_column: column of the class, by name or by position from 0; by default that of the
@@ -101,8 +130,14 @@ class DataConfig(Section):
 
     """
 
-    source: str = Field("sample", min_length=1)
-    test_source: str | None = Field(None, min_length=1)
+    source: Files = "sample"
+    test_source: Files | None = None
+    format: Literal["csv", "json-lines", "json", "parquet", "excel"] | None = None
+    encoding: Annotated[str, AfterValidator(_codec)] | None = None
+    separator: Annotated[str, BeforeValidator(_separator)] | None = Field(
+        None, min_length=1, max_length=1
+    )
+    quote: str | None = Field(None, min_length=1, max_length=1)
     header: Literal[True, False, "auto"] = "auto"
     text_columns: tuple[Column, ...] | None = Field(None, min_length=1)
     label_column: Column | None = None
@@ -155,7 +190,7 @@ class DataConfig(Section):
         if self.source in ("sample", "ecommerce"):
             raise ValueError(
                 "test_source needs a source that is a path but source is "
-                f"{self.source!r}; name a CSV file there, or remove test_source"
+                f"{self.source!r}; name a file there, or remove test_source"
             )
         if self.split == "random_rows":
             raise ValueError(

@@ -1,137 +1,60 @@
-"""CSV rows with their bytes and line numbers, and what is wrong with malformed ones."""
+"""CSV rows with their text and line numbers, and what is wrong with malformed ones."""
 
 import csv
 import gzip
-import os
+import io
+import re
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import BinaryIO, NamedTuple, Self, cast
+from typing import BinaryIO, Self
 
+from ecomclf.data.csv_dialect import SEPARATORS, CsvDialect, separator_line
+from ecomclf.data.row import Row
+from ecomclf.data.text_encoding import TextEncoding
 from ecomclf.errors import DataError
 
 # A quote that is never closed turns the rest of the file into one row, and the csv module takes
 # four bytes per character.
-_LARGEST_ROW = 16 * 2**20
-
-
-class _Fault(NamedTuple):
-    problem: str
-    remedy: str
-
-
-_UNCLOSED = _Fault("a quote is opened and never closed", "close the quote, or remove it")
+LARGEST_ROW = 16 * 2**20
+_MARK = "\ufeff"
+# Bytes that are not valid, as `surrogateescape` decodes them.
+_INVALID = re.compile("[\udc80-\udcff]")
+_UNCLOSED = ("a quote is opened and never closed", "close the quote, or remove it")
 # The csv module's messages, reworded for readers who have only the file in front of them.
 _FAULTS = {
     "unexpected end of data": _UNCLOSED,
-    "',' expected after '\"'": _Fault(
-        "a closing quote is not followed by a comma", "quote the whole cell and double its quotes"
-    ),
-    "new-line character seen in unquoted field": _Fault(
-        "a carriage return in an unquoted cell", "quote the cell, or use \\n or \\r\\n as line ends"
+    "new-line character seen in unquoted field": (
+        "a carriage return in an unquoted cell",
+        "quote the cell, or use \\n or \\r\\n as line ends",
     ),
 }
 
 
-class Row(NamedTuple):
-    """One row of a CSV file.
+class CsvRows:
+    """Iterator over the rows of an open CSV file.
+
+    Malformed rows and blank lines are yielded too, without cells.
+
+    Args:
+        stream: the file's bytes, uncompressed, at their beginning.
+        source: its name in errors.
+        encoding: of the file.
+        dialect: of the file.
 
     Attributes:
-        line: number of its first line, from 1.
-        raw: its bytes, line end included.
-        cells: its cells; empty for a blank line and for a malformed row.
-        wrong: why the row is malformed; "" for a well-formed row.
-        remedy: how to fix a malformed row.
+        preamble: what stands before the first row: a byte-order mark, and a line that names the
+            separator.
 
     """
 
-    line: int
-    raw: bytes
-    cells: list[str]
-    wrong: str
-    remedy: str = ""
-
-
-class _Lines:
-    """Iterate over the lines of a file as text, keeping the bytes of the row being parsed.
-
-    `fault` is set when bytes of that row cannot be decoded or used.
-    """
-
-    def __init__(self, file: BinaryIO, source: Path) -> None:
-        self._file = file
-        self._source = source
-        is_gzipped = source.suffix == ".gz"
-        self._stream = cast(BinaryIO, gzip.GzipFile(fileobj=file)) if is_gzipped else file
-        self.size = os.fstat(file.fileno()).st_size or None
-        self.number = 0
-        self.begin_row()
-
-    def begin_row(self) -> None:
-        self.raw: list[bytes] = []
-        self.fault: _Fault | None = None
-        self._room = _LARGEST_ROW
-
-    def position(self) -> int:
-        return self._file.tell() if self._file.seekable() else 0
-
-    def __iter__(self) -> Self:
-        return self
-
-    def __next__(self) -> str:
-        raw = self._read_line()
-        if not raw:
-            raise StopIteration
-        self.number += 1
-        self.raw.append(raw)
-        self._room -= len(raw)
-        if self._room < 0:
-            problem = f"{_UNCLOSED.problem} within {_LARGEST_ROW:,} bytes"
-            self.fault = _UNCLOSED._replace(problem=problem)
-            raise csv.Error(problem)
-        if b"\0" in raw:
-            self.fault = _Fault(f"NUL byte in line {self.number}", "remove the NUL bytes")
-        try:
-            return raw.decode("utf-8-sig" if self.number == 1 else "utf-8")
-        except UnicodeDecodeError as error:
-            byte = error.object[error.start]
-            self.fault = _Fault(
-                f"byte 0x{byte:02x} in line {self.number} is not UTF-8",
-                "convert the file to UTF-8",
-            )
-            return raw.decode(errors="replace")
-
-    def _read_line(self) -> bytes:
-        try:
-            raw = self._stream.readline(_LARGEST_ROW + 1)
-        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-            raise DataError(
-                f"{self._source} is not a whole gzip file: {error}; compress it again"
-            ) from error
-        except OSError as error:
-            raise DataError(f"cannot read {self._source}: {error.strerror}") from error
-        if len(raw) > _LARGEST_ROW:
-            problem = f"line {self.number + 1} is longer than {_LARGEST_ROW:,} bytes"
-            raise DataError(f"{self._source}: {problem}; use a CSV file with shorter lines")
-        return raw
-
-
-class Rows:
-    """Iterator over the rows of an open CSV file; created by `open_rows`.
-
-    Malformed rows and blank lines are yielded too, without cells. `size` is the size of the file in
-    bytes, None where it has none.
-    """
-
-    def __init__(self, lines: _Lines) -> None:
-        self._lines = lines
-        self._reader = csv.reader(lines, strict=True)
-        self.size = lines.size
-
-    def position(self) -> int:
-        """Return how many bytes of the file have been read; compressed bytes if it is gzipped."""
-        return self._lines.position()
+    def __init__(
+        self, stream: BinaryIO, source: str, encoding: TextEncoding, dialect: CsvDialect
+    ) -> None:
+        self._lines = _Lines(stream, source, encoding, dialect)
+        self._dialect = dialect
+        self._reader = dialect.reader(self._lines)
+        self.preamble = self._lines.preamble
 
     def __iter__(self) -> Self:
         return self
@@ -143,55 +66,135 @@ class Rows:
         try:
             cells, fault = next(self._reader), lines.fault
         except csv.Error as error:
-            # After " - " the csv module adds a hint that is about Python code.
-            message = str(error).partition(" - ")[0]
-            fault = lines.fault or _FAULTS.get(message, _Fault(message, "fix the row"))
-            cells = []
+            fault, cells = lines.fault or self._reword(error), []
         wrong, remedy = fault or ("", "")
-        return Row(line, b"".join(lines.raw), cells, wrong, remedy)
+        return Row(line, "".join(lines.raw), cells, wrong, remedy)
+
+    def _reword(self, error: csv.Error) -> tuple[str, str]:
+        # After " - " the csv module adds a hint that is about Python code.
+        message = str(error).partition(" - ")[0]
+        if "expected after" in message:
+            name = SEPARATORS.get(self._dialect.separator)
+            return (
+                f"a closing quote is not followed by a {name or repr(self._dialect.separator)}",
+                "quote the whole cell and double its quotes",
+            )
+        return _FAULTS.get(message, (message, "fix the row"))
+
+
+class _Lines:
+    """Iterate over the lines of a file, keeping those of the row being parsed.
+
+    `fault` is set when bytes of that row cannot be decoded or used.
+    """
+
+    def __init__(
+        self, stream: BinaryIO, source: str, encoding: TextEncoding, dialect: CsvDialect
+    ) -> None:
+        self._source = source
+        self._codec = encoding.codec
+        wide = encoding.codec.startswith(("utf-16", "utf-32"))
+        self._stream = io.TextIOWrapper(
+            stream,
+            encoding=encoding.codec,
+            errors="surrogatepass" if wide else "surrogateescape",
+            newline=dialect.line_end,
+        )
+        self.number = 0
+        first = self._read_line()
+        self.preamble = _MARK if first.startswith(_MARK) else ""
+        first = first.removeprefix(_MARK)
+        named = separator_line(first)
+        if named:
+            self.preamble, self.number, first = self.preamble + named, 1, ""
+        # Lines that were read, but not yet yielded.
+        self._pending = [first] if first else []
+        self.begin_row()
+
+    def begin_row(self) -> None:
+        self.raw: list[str] = []
+        self.fault: tuple[str, str] | None = None
+        self._room = LARGEST_ROW
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> str:
+        line = self._pending.pop() if self._pending else self._read_line()
+        if not line:
+            raise StopIteration
+        self.number += 1
+        self.raw.append(line)
+        self._room -= len(line)
+        if self._room < 0:
+            problem = f"{_UNCLOSED[0]} within {LARGEST_ROW:,} characters"
+            self.fault = problem, _UNCLOSED[1]
+            raise csv.Error(problem)
+        if "\0" in line:
+            self.fault = f"NUL byte in line {self.number}", "remove the NUL bytes"
+        if not line.isascii():
+            self._check_bytes(line)
+        return line
+
+    def _check_bytes(self, line: str) -> None:
+        invalid = _INVALID.search(line)
+        if invalid:
+            byte, name = ord(invalid[0]) - 0xDC00, self._codec
+            name = name.upper() if name.startswith("utf") else name
+            self.fault = (
+                f"byte 0x{byte:02x} in line {self.number} is not {name}",
+                "correct it, or name the file's encoding",
+            )
+
+    def _read_line(self) -> str:
+        try:
+            line = self._stream.readline(LARGEST_ROW + 1)
+        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+            raise DataError(
+                f"{self._source} is not a whole gzip file: {error}; compress it again"
+            ) from error
+        except UnicodeError as error:
+            raise DataError(
+                f"{self._source}, after line {self.number}: not {self._codec.upper()}: "
+                f"{getattr(error, 'reason', error)}; name the file's encoding"
+            ) from error
+        except OSError as error:
+            raise DataError(f"cannot read {self._source}: {error.strerror}") from error
+        if len(line) > LARGEST_ROW:
+            problem = f"line {self.number + 1} is longer than {LARGEST_ROW:,} characters"
+            raise DataError(f"{self._source}: {problem}; use a CSV file with shorter lines")
+        return line
 
 
 @contextmanager
-def open_rows(path: Path) -> Iterator[Rows]:
-    """Open a CSV file in UTF-8, gzipped if its name ends in .gz.
-
-    While the file is open, the field size limit of the csv module, which is global, is raised to
-    that of a row.
-
-    Raises:
-        DataError: the file cannot be read, is not a whole gzip file, or has a line that is too
-            long.
-
-    """
+def long_cells() -> Iterator[None]:
+    """Raise the field size limit of the csv module, which is global, to that of a row."""
+    limit = csv.field_size_limit(LARGEST_ROW)
     try:
-        file = path.open("rb")
-    except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror}") from error
-    limit = csv.field_size_limit(_LARGEST_ROW)
-    try:
-        with file:
-            yield Rows(_Lines(file, path))
+        yield
     finally:
         csv.field_size_limit(limit)
 
 
-def read_stray_quotes(row: Row) -> list[str]:
+def read_stray_quotes(row: Row, dialect: CsvDialect) -> list[str]:
     r"""Return the cells of a malformed row whose stray quotes affect no other row; else [].
 
     That is a row of one line, at the end of which no quote is open.
 
-    >>> read_stray_quotes(Row(1, b'Pipes,"5" pipe\n', [], "a closing quote is not ..."))
+    >>> row = Row(1, 'Pipes,"5" pipe\n', [], "a closing quote is not ...")
+    >>> read_stray_quotes(row, CsvDialect())
     ['Pipes', '5 pipe']
-    >>> read_stray_quotes(Row(1, b'Pipes,"5" pipe,"6\n', [], "a closing quote is not ..."))
+    >>> row = Row(1, 'Pipes,"5" pipe,"6\n', [], "a closing quote is not ...")
+    >>> read_stray_quotes(row, CsvDialect())
     []
     """
-    if b"\0" in row.raw or b"\n" in row.raw.removesuffix(b"\n"):
+    end = dialect.line_end
+    if "\0" in row.raw or end in row.raw.removesuffix(end) or _INVALID.search(row.raw):
         return []
     try:
-        text = row.raw.decode("utf-8-sig" if row.line == 1 else "utf-8")
         # A quote that is open at the end makes the reader take the second line too.
-        reader = csv.reader([text, "\n"])
+        reader = dialect.reader(iter([row.raw, "\n"]), strict=False)
         cells = next(reader)
-    except (UnicodeDecodeError, csv.Error):
+    except csv.Error:
         return []
-    return cells if reader.line_num == 1 else []
+    return cells if reader.line_num == 1 else []  # type: ignore[attr-defined]

@@ -42,7 +42,7 @@ class DataReport:
     test rows.
 
     Attributes:
-        source: path of the file, or a name for the sample or a DataFrame.
+        source: path of the file, or a name for several files, the sample or a DataFrame.
         sha256: hash of the file, or of the CSV that the DataFrame would be written to.
         header: column names; None for a file without a header.
         rows_read: rows, without the header and blank lines.
@@ -60,6 +60,8 @@ class DataReport:
         renamed_labels: rows with a text of each label that `data.rename_labels` renamed.
         similar_labels: groups of class names that look alike, see `find_similar_labels`.
         suspicious_labels: rows of each class that looks like a missing label.
+        read_as: format, encoding and dialect of the file, and which of them were detected; "" for
+            the sample and a DataFrame.
 
     """
 
@@ -84,6 +86,7 @@ class DataReport:
     renamed_labels: dict[str, int] = field(default_factory=dict)
     similar_labels: list[list[str]] = field(default_factory=list)
     suspicious_labels: dict[str, int] = field(default_factory=dict)
+    read_as: str = ""
 
     def to_dict(self) -> dict[str, object]:
         """Return the values as JSON types; those of the test file only if there is one."""
@@ -101,6 +104,7 @@ class DataReport:
             among = "including duplicates and conflicting labels"
         lines = [
             f"data         {self.source}",
+            *([f"read as      {self.read_as}"] if self.read_as else []),
             f"sha256       {self.sha256}",
             f"header       {header}",
             f"rows read    {self.rows_read:,}",
@@ -315,6 +319,7 @@ def _report(table: Table, rows: KeptRows, dataset: Dataset) -> DataReport:
         renamed_labels=rows.renamed,
         similar_labels=find_similar_labels(rows_a_class),
         suspicious_labels=find_missing_labels(rows_a_class),
+        read_as=table.read_as,
     )
 
 

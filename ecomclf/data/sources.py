@@ -1,12 +1,17 @@
-"""Read the source that a config names: the sample, the public data set, or a CSV file."""
+"""Read the source that a config names: the sample, the public data set, or files."""
 
+import glob
+import hashlib
 import os
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ecomclf.config.schema import DataConfig
-from ecomclf.data.tables import Columns, Table, read_csv_columns, read_frame_columns
+from ecomclf.data.class_names import list_names
+from ecomclf.data.file_format import FileOptions
+from ecomclf.data.tables import Columns, Table, read_file_columns, read_frame_columns
 from ecomclf.errors import DataError, DownloadError
 
 if TYPE_CHECKING:
@@ -54,8 +59,8 @@ def read_table(config: DataConfig, frame: "pd.DataFrame | None" = None) -> Table
         columns = _columns(config, _SAMPLE_COLUMNS)
         return read_frame_columns(products, columns, f"sample ({config.sample_rows} rows)")
     if config.source == "ecommerce":
-        return read_csv(fetch_ecommerce(config.url), config)
-    return read_csv(Path(config.source), config)
+        return read_file(fetch_ecommerce(config.url), config)
+    return read_files(config.source, config, "data.source")
 
 
 def read_test_table(config: DataConfig, *, header: bool) -> Table | None:
@@ -72,22 +77,58 @@ def read_test_table(config: DataConfig, *, header: bool) -> Table | None:
     """
     if config.test_source is None:
         return None
-    path = Path(config.test_source)
-    _require_file(path, "data.test_source", "the path of a CSV file")
     if config.header == "auto":
         config = config.model_copy(update={"header": header})
-    return read_csv(path, config)
+    return read_files(config.test_source, config, "data.test_source")
 
 
-def read_csv(path: Path, config: DataConfig) -> Table:
-    """Read the columns that the config names from a CSV file.
+def read_files(given: str | Sequence[str], config: DataConfig, key: str) -> Table:
+    """Read the columns that the config names from one or more files, one after the other.
+
+    Args:
+        given: a path, a pattern such as `2026/*.parquet`, or several of these.
+        config: the columns, and what is given of the files' format.
+        key: the config key that names the files, for errors.
 
     Raises:
-        DataError: there is no such file, it is not a regular CSV file, or it lacks the columns.
+        DataError: there is no such file, one is no regular table, or one lacks a column.
 
     """
-    _require_file(path)
-    return read_csv_columns(path, _columns(config, _DEFAULT_COLUMNS), config.header)
+    paths = _find_files([given] if isinstance(given, str) else given, key)
+    first = read_file(paths[0], config)
+    if len(paths) == 1:
+        return first
+    if config.header == "auto":
+        config = config.model_copy(update={"header": first.header is not None})
+    tables = [first, *(read_file(path, config) for path in paths[1:])]
+    for path, table in zip(paths, tables, strict=True):
+        if table.text_columns != first.text_columns:
+            raise DataError(
+                f"{path} has the text columns {list_names(map(repr, table.text_columns))}, but "
+                f"{paths[0]} has {list_names(map(repr, first.text_columns))}; name the columns "
+                "with data.text_columns"
+            )
+    return Table(
+        texts=[text for table in tables for text in table.texts],
+        labels=[label for table in tables for label in table.labels],
+        source=f"{len(paths)} files: {list_names(map(str, paths), 3)}",
+        sha256=hashlib.sha256("".join(table.sha256 for table in tables).encode()).hexdigest(),
+        header=first.header,
+        text_columns=first.text_columns,
+        read_as="; ".join(dict.fromkeys(table.read_as for table in tables)),
+    )
+
+
+def read_file(path: Path, config: DataConfig) -> Table:
+    """Read the columns that the config names from one file.
+
+    Raises:
+        DataError: it is no regular table, or lacks the columns.
+
+    """
+    columns = _columns(config, _DEFAULT_COLUMNS)
+    options = FileOptions(config.format, config.encoding, config.separator, config.quote)
+    return read_file_columns(path, columns, config.header, options)
 
 
 def _columns(config: DataConfig, default: Columns) -> Columns:
@@ -95,14 +136,24 @@ def _columns(config: DataConfig, default: Columns) -> Columns:
     return Columns(config.text_columns or default.text, label)
 
 
-def _require_file(
-    path: Path, key: str = "data.source", takes: str = "sample, ecommerce or the path of a CSV file"
-) -> None:
-    # `os.path` accepts a path of any length; `Path.exists` raises for a long one.
-    if os.path.isdir(path):
-        raise DataError(f"{path} is a folder; {key} must be a CSV file")
-    if not os.path.exists(path):
-        raise DataError(f"no file at {path}; {key} takes {takes}")
+def _find_files(given: Sequence[str], key: str) -> list[Path]:
+    """Return the files that paths and patterns name, each once, those of a pattern sorted."""
+    found: dict[Path, None] = {}
+    for each in given:
+        # `os.path` accepts a path of any length; `Path.exists` raises for a long one.
+        if os.path.isdir(each):
+            raise DataError(f"{each} is a folder; name files in it with {key}: {each}/*.csv")
+        if os.path.exists(each):
+            found[Path(each)] = None
+            continue
+        if not glob.has_magic(each):
+            takes = "sample, ecommerce or a path" if key == "data.source" else "a path"
+            raise DataError(f"no file at {each}; {key} takes {takes}")
+        matches = [path for path in sorted(glob.glob(each, recursive=True)) if os.path.isfile(path)]
+        if not matches:
+            raise DataError(f"no file matches the pattern {each} of {key}")
+        found |= dict.fromkeys(map(Path, matches))
+    return list(found)
 
 
 def fetch_ecommerce(url: str) -> Path:
@@ -154,7 +205,7 @@ def _download(url: str, path: Path) -> None:
 def _compare_ecommerce(path: Path) -> str | None:
     """Return how a file differs from the public one; None if it does not."""
     try:
-        table = read_csv(path, DataConfig(source=str(path), header=False))
+        table = read_file(path, DataConfig(source=str(path), header=False))
     except DataError as error:
         return str(error)
     found = Counter(table.labels)

@@ -1,4 +1,4 @@
-"""Texts and labels from the columns of a CSV file or a DataFrame.
+"""Texts and labels from the columns of a file or a DataFrame.
 
 Nothing is dropped here: missing texts and labels are read as "".
 """
@@ -12,14 +12,16 @@ from sys import intern
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from ecomclf.data.class_names import list_names
-from ecomclf.data.csv_rows import Row, open_rows, read_stray_quotes
+from ecomclf.data.csv_rows import read_stray_quotes
+from ecomclf.data.file_format import DETECTED, FileOptions
+from ecomclf.data.table_file import TableFile, open_table
 from ecomclf.errors import DataError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_SEPARATOR_HINT = "; cells must be separated by commas"
-_BOM = b"\xef\xbb\xbf"
+# After an error of a CSV file that was read as one column.
+_SEPARATOR_HINT = "; it was read as one column: name the separator with data.separator"
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,7 @@ class Table:
         sha256: hash of the file, or of the CSV that a DataFrame would be written to.
         header: column names; None for a file without a header.
         text_columns: names of the text columns; empty without a header.
+        read_as: how the file was read; "" for a DataFrame.
 
     """
 
@@ -42,6 +45,7 @@ class Table:
     sha256: str
     header: tuple[str, ...] | None
     text_columns: tuple[str, ...]
+    read_as: str = ""
 
 
 class Columns(NamedTuple):
@@ -59,39 +63,46 @@ class _Positions(NamedTuple):
     label: int
 
 
-def read_csv_columns(
-    path: Path, columns: Columns, header: Literal[True, False, "auto"] = "auto"
+def read_file_columns(
+    path: Path,
+    columns: Columns,
+    header: Literal[True, False, "auto"] = "auto",
+    options: FileOptions = DETECTED,
 ) -> Table:
-    """Read columns of a CSV file, gzipped if its name ends in .gz; every cell is text.
+    """Read columns of a CSV, JSON, Parquet or Excel file; every cell is text.
 
     Short rows are padded with "", blank lines skipped. A stray quote is accepted if it affects no
     other row.
 
     Args:
-        path: the file, in UTF-8.
+        path: the file.
         columns: the columns to read.
-        header: whether the first row holds column names. `auto` expects them if a column is given
-            by name, and otherwise if the first label is unlike the others (`_is_column_name`).
+        header: whether the first row of a CSV or Excel file holds column names. `auto` expects them
+            if a column is given by name, and otherwise if the first label is unlike the others
+            (`_is_column_name`).
+        options: what is given of the file's format.
 
     Raises:
-        DataError: the file cannot be read, is not a regular CSV file, or lacks the columns.
+        DataError: the file cannot be read, is no regular table, or lacks the columns.
 
     """
-    with open_rows(path) as file_rows:
-        rows = _regular_rows(file_rows, path)
-        first = next(rows, None)
+    by_name = [column for column in (*columns.text, columns.label) if isinstance(column, str)]
+    with open_table(path, options, by_name) as file:
+        rows = _regular_rows(file, path)
+        first = file.names or next(rows, None)
         if first is None:
             raise DataError(f"{path} is empty; it needs rows of texts with labels")
-        hint = _SEPARATOR_HINT if len(first) == 1 else ""
-        named = tuple(first) if _expects_header(columns, header) else None
+        hint = _SEPARATOR_HINT if len(first) == 1 and file.format.kind == "csv" else ""
+        named = tuple(first) if file.names or _expects_header(columns, header) else None
         at = _locate(columns, named, len(first), str(path), hint)
         texts, labels = _take(rows if named else chain([first], rows), at)
+        read_as = str(file)
     if header == "auto" and not named and _is_column_name(labels):
         named = tuple(first)
         del texts[0], labels[0]
     with path.open("rb") as stream:
         sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
-    return Table(texts, labels, str(path), sha256, named, _text_names(at, named))
+    return Table(texts, labels, str(path), sha256, named, _text_names(at, named), read_as)
 
 
 def read_frame_columns(frame: "pd.DataFrame", columns: Columns, source: str | None = None) -> Table:
@@ -139,29 +150,38 @@ def _cells(column: "pd.Series[str]") -> list[str]:
     return ["" if is_missing else str(cell) for cell, is_missing in pairs]
 
 
-def _regular_rows(rows: Iterable[Row], path: Path) -> Iterator[list[str]]:
+def _regular_rows(file: TableFile, path: Path) -> Iterator[Sequence[str]]:
     """Yield the cells of rows as wide as the first, without blank lines.
 
     Raises:
         DataError: a row is malformed, so that other rows could be part of it, or too wide.
 
     """
-    width = 0
-    for row in rows:
-        cells = read_stray_quotes(row) if row.wrong else row.cells
+    width = len(file.names or ())
+    dialect = file.format.dialect
+    for row in file.rows:
+        cells = row.cells
+        if row.wrong:
+            cells = read_stray_quotes(row, dialect) if dialect else []
         if row.wrong and not cells:
-            hint = _SEPARATOR_HINT if width == 1 else ""
+            hint = _SEPARATOR_HINT if width == 1 and dialect else ""
             raise DataError(f"{path}, line {row.line}: {row.wrong}; {row.remedy}{hint}")
-        # A blank first line may hold a byte order mark.
-        raw = row.raw.removeprefix(_BOM) if row.line == 1 else row.raw
-        if len(cells) < 2 and not raw.strip():
+        if len(cells) < 2 and dialect and not row.raw.strip():
             continue
         width = width or len(cells)
         if len(cells) > width:
-            remedy = "quote cells that contain commas" if width > 1 else _SEPARATOR_HINT[2:]
             problem = f"{len(cells)} cells, but {width} in the first row"
-            raise DataError(f"{path}, line {row.line}: {problem}; {remedy}")
-        yield cells + [""] * (width - len(cells)) if len(cells) < width else cells
+            raise DataError(f"{path}, line {row.line}: {problem}{_remedy(file, width)}")
+        yield [*cells, *[""] * (width - len(cells))] if len(cells) < width else cells
+
+
+def _remedy(file: TableFile, width: int) -> str:
+    if width == 1:
+        return _SEPARATOR_HINT
+    dialect = file.format.dialect
+    if dialect is None:
+        return "; remove the further cells"
+    return f"; quote cells that contain {dialect.separators}"
 
 
 def _expects_header(columns: Columns, header: Literal[True, False, "auto"]) -> bool:

@@ -18,7 +18,7 @@ from ecomclf.text.token_ids import UNKNOWN_ID, TokenIds
 from ecomclf.text.vectorizer import Vectorizer
 
 # Adam updates the whole table in each step, whichever n-grams a batch contains.
-SUBWORD_BUCKETS = 2**15
+SUBWORD_BUCKETS = 2**13
 # Name of the layer with the vectors of the n-grams.
 SUBWORDS = "subwords"
 

@@ -1,11 +1,9 @@
 import gzip
 import hashlib
-import io
 import socket
 import subprocess
 import sys
 import threading
-import zipfile
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -240,9 +238,9 @@ def test_harmless_quotes_and_blank_lines_are_accepted(
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"a,x\nb,caf\xe9\n", ("not UTF-8", "0xe9", "line 2", "convert the file")),
+        ("a,größer\nb,".encode() + b"caf\xe9\n", ("not UTF-8", "0xe9", "line 2", "encoding")),
         (b"a,x\nb,y\nc,\0\n", ("NUL byte", "line 3", "remove")),
-        ("a,x\nb,y\n".encode("utf-16"), ("not UTF-8", "line 1")),
+        (b"\xff\xfea\0,\0x\0\n\0b", ("not UTF-16", "encoding")),
     ],
 )
 def test_bytes_that_are_not_text_are_an_error(
@@ -270,25 +268,16 @@ def test_a_file_with_only_a_header_has_no_rows(read: Callable[..., Table]) -> No
     ("content", "said"),
     [
         (gzip.compress(b"a,x\nb,y\n" * 50, mtime=0)[:-12], "ended before"),
-        (b"a,x\nb,y\n", "Not a gzipped file"),
         (DAMAGED, "decompressing"),
     ],
 )
 def test_a_broken_gzip_file_is_an_error(
     refusal: Callable[..., str], content: bytes, said: str
 ) -> None:
-    """A gzip file that is truncated, damaged or not gzipped is rejected as a whole."""
+    """A gzip file that is truncated or damaged is rejected as a whole."""
     message = refusal(content, "rows.csv.gz")
     assert "gzip" in message
     assert said in message
-
-
-def test_a_zip_archive_is_an_error(refusal: Callable[..., str]) -> None:
-    """Like any other binary file."""
-    archived = io.BytesIO()
-    with zipfile.ZipFile(archived, "w") as archive:
-        archive.writestr("rows.csv", "a,x\nb,y\n")
-    assert "rows.zip" in refusal(archived.getvalue(), "rows.zip")
 
 
 def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
@@ -324,22 +313,6 @@ def test_impossible_columns_are_an_error(
     """The message names the requested column and the columns of the file."""
     message = refusal("kind,title\na,x\nb,y\n", **keys)
     assert all(words in message for words in said)
-
-
-@pytest.mark.parametrize(
-    ("content", "keys"),
-    [
-        ("kind;title\na;x\n", NAMES),
-        ("kind\ttitle\na\tx\n", {"label_column": 0, "text_columns": [1]}),
-        ("kind;title\na;x, y\n", NAMES),
-        ("\nkind;title\na;x, y\n", NAMES),
-    ],
-)
-def test_other_separators_are_explained(
-    refusal: Callable[..., str], content: str, keys: dict[str, Any]
-) -> None:
-    """If the lines have one cell, the message says that commas separate cells."""
-    assert "cells must be separated by commas" in refusal(content, **keys)
 
 
 def test_a_duplicate_column_name_is_an_error(refusal: Callable[..., str]) -> None:
