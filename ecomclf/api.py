@@ -18,11 +18,12 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from ecomclf.data.dataset import DataReport
+    from ecomclf.data.file_format import FileOptions
     from ecomclf.data.splitting import Split
     from ecomclf.models.classifier import Classifier
     from ecomclf.search.result import SweepResult
     from ecomclf.search.scheduler import Workers
-    from ecomclf.serving.csv_batch import Columns, Summary
+    from ecomclf.serving.file_batch import Columns, Summary
     from ecomclf.tracking.registry import Move, Registry
 
 MODEL = "ecomclf"
@@ -288,24 +289,27 @@ def classify(
     stage: str | None = None,
     version: str | None = None,
     columns: "Columns | None" = None,
+    options: "FileOptions | None" = None,
     rejects: Path | None = None,
     force: bool = False,
 ) -> "Summary":
-    """Classify the rows of a CSV file; see `ecomclf.serving.csv_batch.classify_csv`."""
+    """Classify the rows of a file; see `ecomclf.serving.file_batch.classify_file`."""
     from rich.console import Console
 
+    from ecomclf.data.file_format import DETECTED
     from ecomclf.runtime.tensorflow_setup import count_cores, start_tensorflow
-    from ecomclf.serving.csv_batch import Columns, check_request, classify_csv
+    from ecomclf.serving.file_batch import Columns, check_request, classify_file
 
     check_request(source, target, rejects, force=force)
     registry, found = find_version(model, stage, version)
     threads = count_cores()
     start_tensorflow(threads)
-    return classify_csv(
+    return classify_file(
         registry.load(found),
         source,
         target,
         columns or Columns(),
+        options=options or DETECTED,
         rejects=rejects,
         console=Console(stderr=True),
         threads=threads,

@@ -177,8 +177,11 @@ def rollback(
 
 @app.command()
 def classify(
-    source: Annotated[Path, typer.Argument(metavar="IN.csv", help="Rows to classify.")],
-    target: Annotated[Path, typer.Argument(metavar="OUT.csv", help="The rows with their labels.")],
+    source: Annotated[Path, typer.Argument(metavar="IN", help="Rows to classify.")],
+    target: Annotated[
+        Path,
+        typer.Argument(metavar="OUT", help="The rows with their labels; its ending is the format."),
+    ],
     stage: Stage = "",
     version: Version = "",
     text_column: Annotated[
@@ -186,18 +189,35 @@ def classify(
     ] = None,
     header: Annotated[bool, typer.Option(help="The first row names the columns.")] = True,
     prefix: Annotated[str, typer.Option(metavar="P", help="Prefix of the added columns.")] = "",
+    file_format: Annotated[
+        str, typer.Option("--format", metavar="F", help="Of the input, if not detected.")
+    ] = "",
+    encoding: Annotated[
+        str, typer.Option(metavar="E", help="Of the input, such as cp1252, if not detected.")
+    ] = "",
+    separator: Annotated[
+        str, typer.Option(metavar="C", help="Of the cells, or tab, if not detected.")
+    ] = "",
+    quote: Annotated[str, typer.Option(metavar="C", help="Of the cells, if not detected.")] = "",
     rejects: Annotated[
         str, typer.Option(metavar="FILE", help="Write broken rows here instead of stopping.")
     ] = "",
     force: Annotated[bool, typer.Option("--force", help="Replace existing files.")] = False,
     model: ModelName = "ecomclf",
 ) -> None:
-    """Classify a CSV file: its columns, then `label`, `confidence`, `needs_review`."""
+    """Classify a file: its columns, then `label`, `confidence`, `needs_review`.
+
+    It may be CSV of any dialect and encoding, JSON lines, Parquet or Excel, also gzipped or zipped.
+    """
     install_signal_handlers()
     from ecomclf import api
-    from ecomclf.serving.csv_batch import Columns
+    from ecomclf.config.schema import DataConfig
+    from ecomclf.data.file_format import FileOptions
+    from ecomclf.serving.file_batch import Columns
 
     names = tuple(name for name in text_column or () if name)
+    given = {"format": file_format, "encoding": encoding, "separator": separator, "quote": quote}
+    data = DataConfig.model_validate({key: value for key, value in given.items() if value})
     api.classify(
         source,
         target,
@@ -205,6 +225,7 @@ def classify(
         stage=stage,
         version=version,
         columns=Columns(text=names, header=header, prefix=prefix),
+        options=FileOptions(data.format, data.encoding, data.separator, data.quote),
         rejects=Path(rejects) if rejects else None,
         force=force,
     )

@@ -134,7 +134,7 @@ def batch(classifier: Any, texts: Sequence[str], rows: int) -> dict[str, float]:
     from rich.console import Console
 
     from ecomclf.runtime.tensorflow_setup import count_cores, start_tensorflow
-    from ecomclf.serving.csv_batch import Columns, classify_csv
+    from ecomclf.serving.file_batch import Columns, classify_file
 
     write_rows(Path("in.csv"), texts, rows)
     write_rows(Path("different.csv"), list(dict.fromkeys(texts)), rows)
@@ -142,7 +142,7 @@ def batch(classifier: Any, texts: Sequence[str], rows: int) -> dict[str, float]:
     quiet = Console(file=Path(os.devnull).open("w"))  # noqa: SIM115 - lives as long as the process
 
     def ours(name: str) -> None:
-        classify_csv(
+        classify_file(
             classifier,
             Path(name),
             Path("out.csv"),

@@ -11,7 +11,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-PACKAGE, EXTRAS = "ecomclf", frozenset({"postgresql"})
+PACKAGE, EXTRAS = "ecomclf", frozenset({"excel", "postgresql"})
 ROOT = Path(__file__).parent.parent
 CONDA = """\
 # Made by `make lock`, with requirements.lock. Conda gives Python, pip the rest.

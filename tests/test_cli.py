@@ -80,11 +80,11 @@ def write(folder: Path, name: str, content: str | bytes) -> None:
         (["--set", "data.test_source=few.csv"], "but source is 'sample'"),
         (
             ["--set", "{data.source: few.csv, data.test_source: missing.csv}"],
-            "no file at missing.csv; data.test_source takes the path of a CSV file",
+            "no file at missing.csv; data.test_source takes a path",
         ),
         (
             ["--set", "{data.source: few.csv, data.test_source: .}"],
-            ". is a folder; data.test_source must be a CSV file",
+            ". is a folder; name files in it with data.test_source",
         ),
     ],
 )
@@ -96,7 +96,7 @@ def test_a_wrong_request_is_one_line_exit_2_and_no_run(
     write(tiny.parent, "one.csv", "a,one\na,two\na,three\na,four\n")
     write(tiny.parent, "few.csv", "a,one\na,two\na,three\na,four\nb,five\n")
     write(tiny.parent, "blank.csv", "a,\nb,\n")
-    write(tiny.parent, "latin.csv", b"a,x\nb,caf\xe9\n")
+    write(tiny.parent, "latin.csv", "a,größer\nb,".encode() + b"caf\xe9\n")
     write(tiny.parent, "many.csv", "".join(f"{'ab'[n % 2]},text {n}\n" for n in range(40)))
     write(tiny.parent, "vectors.txt", "with 1 2 3\n")
     code, _, error = ecomclf("sweep", "--config", str(tiny), *arguments)

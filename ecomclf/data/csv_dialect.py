@@ -137,7 +137,8 @@ def detect_dialect(
     if equal:
         kinds = " or ".join(f"{SEPARATORS[each]}s" for each in (dialect.separator, *equal))
         raise DataError(
-            f"{source} may be separated by {kinds}; name the separator with data.separator"
+            f"{source} may be separated by {kinds}; name the separator with data.separator, or "
+            "--separator of `classify`"
         )
     return dialect
 

@@ -27,7 +27,7 @@ _NAMES = {
     "excel": "Excel",
 }
 # Bytes that the dialect is detected from.
-_BLOCK = 2**20
+_BLOCK = 2**18
 _GZIP, _ZIP, _PARQUET = b"\x1f\x8b", b"PK\x03\x04", b"PAR1"
 # What is no table, by its first bytes.
 _NO_TABLES = {
@@ -137,7 +137,7 @@ def open_bytes(path: Path) -> Iterator[FileBytes]:
             raise DataError(f"cannot read {path}: {error.strerror}") from error
         stream, packed = raw, ""
         if head.startswith(_GZIP):
-            opened = stack.enter_context(gzip.GzipFile(fileobj=raw))
+            opened = stack.enter_context(gzip.open(raw))
             stream, packed = cast(BinaryIO, opened), "gzip"
         elif head == _ZIP:
             stream, packed = _open_zip(raw, path, stack)
@@ -190,10 +190,10 @@ def detect_format(
 
 def _copied(stream: BinaryIO, stack: ExitStack) -> BinaryIO:
     """Copy what can be read only once, such as a pipe, to a temporary file."""
-    copy = cast(BinaryIO, stack.enter_context(tempfile.TemporaryFile()))
+    copy = stack.enter_context(tempfile.TemporaryFile())
     shutil.copyfileobj(stream, copy)
     copy.seek(0)
-    return copy
+    return cast(BinaryIO, copy)
 
 
 def _open_zip(raw: BinaryIO, path: Path, stack: ExitStack) -> tuple[BinaryIO, str]:

@@ -36,8 +36,11 @@ class JsonRows:
     def __init__(
         self, stream: BinaryIO, source: str, encoding: TextEncoding, *, array: bool
     ) -> None:
-        text = io.TextIOWrapper(stream, encoding=encoding.codec, errors="replace", newline="\n")
-        lines = _objects_of_array(text, source) if array else _objects_of_lines(text)
+        # Kept, because it closes the stream when it is collected.
+        self._text = io.TextIOWrapper(
+            stream, encoding=encoding.codec, errors="replace", newline="\n"
+        )
+        lines = _objects_of_array(self._text, source) if array else _objects_of_lines(self._text)
         head = list(islice(lines, _HEAD))
         self.names = tuple(
             dict.fromkeys(key for _, _, found in head if isinstance(found, dict) for key in found)

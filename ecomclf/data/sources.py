@@ -75,11 +75,12 @@ def read_test_table(config: DataConfig, *, header: bool) -> Table | None:
         DataError: it cannot be read, or lacks the columns.
 
     """
-    if config.test_source is None:
+    given = config.test_source
+    if given is None:
         return None
     if config.header == "auto":
         config = config.model_copy(update={"header": header})
-    return read_files(config.test_source, config, "data.test_source")
+    return read_files(given, config, "data.test_source")
 
 
 def read_files(given: str | Sequence[str], config: DataConfig, key: str) -> Table:

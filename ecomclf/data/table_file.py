@@ -40,6 +40,8 @@ class TableFile:
     preamble: str
     note: str
     _bytes: FileBytes
+    # Kept, because its text stream closes the file when it is collected.
+    _reader: Iterable[Row]
 
     def position(self) -> int:
         """Return how many bytes of the file have been read; compressed bytes if it is packed."""
@@ -79,6 +81,7 @@ def open_table(
             getattr(rows, "preamble", ""),
             note,
             content,
+            rows,
         )
 
 

@@ -7,7 +7,7 @@ from typing import BinaryIO
 
 from ecomclf.errors import DataError
 
-_BLOCK = 2**20
+_BLOCK = 2**18
 # UTF-32 first: its mark begins with that of UTF-16.
 _MARKS = {
     codecs.BOM_UTF32_LE: "utf-32-le",
@@ -39,6 +39,7 @@ _NEAR = 0.03
 # Letters of a Latin code page that must be in the alphabet of one of its languages.
 _LEAST_COVERAGE = 0.8
 _LETTERS_OF_HEBREW = 60
+_KEY = "data.encoding, or --encoding of `classify`"
 _APOSTROPHES = "’‘´`"
 
 
@@ -126,6 +127,8 @@ def detect_encoding(stream: BinaryIO, source: str) -> TextEncoding:
             valid += not block.isascii()
     if broken <= valid:
         return TextEncoding("utf-8")
+    if b"\0" in head:
+        raise DataError(f"{source} is a binary file of an unknown format; export its table as CSV")
     return TextEncoding(_code_page(b"".join(lines)[:_ENOUGH], source))
 
 
@@ -161,8 +164,7 @@ def _code_page(sample: bytes, source: str) -> str:
     disorder = {match.encoding: match.chaos for match in matches}
     if not disorder:
         raise DataError(
-            f"{source} is not UTF-8, and its encoding cannot be detected; name it with "
-            "data.encoding"
+            f"{source} is not UTF-8, and its encoding cannot be detected; name it with {_KEY}"
         )
     least = min(disorder.values())
     near = [codec for codec, value in disorder.items() if value <= least + _NEAR]
@@ -181,7 +183,7 @@ def _code_page(sample: bytes, source: str) -> str:
     )
     raise DataError(
         f"{source} is not UTF-8, and there is too little text to detect its encoding; name it with "
-        f"data.encoding ({shown})"
+        f"{_KEY} ({shown})"
     )
 
 

@@ -1,6 +1,5 @@
-"""`classify_csv`: copy a CSV file, adding a prediction to the bytes of each row."""
+"""`classify_file`: copy a file of any format, adding a prediction to each row."""
 
-import functools
 import gzip
 import os
 import time
@@ -18,19 +17,27 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from ecomclf.data.csv_rows import Row, open_rows
+from ecomclf.data.class_names import list_names
+from ecomclf.data.file_format import DETECTED, FileOptions
+from ecomclf.data.row import Row
+from ecomclf.data.table_file import TableFile, open_table
 from ecomclf.errors import DataError, JobError, RequestError
-
-ANSWERS = ("label", "confidence", "needs_review")
+from ecomclf.serving.answer_writers import (
+    ANSWERS,
+    AnswerWriter,
+    Header,
+    open_writer,
+    output_encoding,
+    output_kind,
+    require_openpyxl,
+)
 
 # A chunk is limited in bytes too, because a text may have a megabyte.
 _CHUNK_BYTES = 8 * 2**20
-_LINE_END = b"\r\n"
-_OTHER_SEPARATORS = ";\t|"
 
 
 class Predictor(Protocol):
-    """The part of `Classifier` that `classify_csv` needs."""
+    """The part of `Classifier` that `classify_file` needs."""
 
     text_columns: tuple[str, ...]
 
@@ -58,7 +65,7 @@ class Columns:
 
 @dataclass(frozen=True)
 class Summary:
-    """The result of `classify_csv`.
+    """The result of `classify_file`.
 
     Attributes:
         rows: number of classified rows.
@@ -75,7 +82,7 @@ class Summary:
 
 
 def check_request(source: Path, target: Path, rejects: Path | None, *, force: bool) -> None:
-    """Check the paths of `classify_csv` before a model is loaded; files are not read or written.
+    """Check the paths of `classify_file` before a model is loaded; files are not read or written.
 
     Args:
         source: input file.
@@ -90,9 +97,11 @@ def check_request(source: Path, target: Path, rejects: Path | None, *, force: bo
 
     """
     if os.path.isdir(source):
-        raise DataError(f"{source} is a folder; the input must be a CSV file")
+        raise DataError(f"{source} is a folder; the input must be a file")
     if not os.path.exists(source):
-        raise DataError(f"no file at {source}; the input must be a CSV file")
+        raise DataError(f"no file at {source}")
+    if output_kind(target, "csv") == "excel":
+        require_openpyxl()
     taken = {"input": source}
     outputs = {"output": target} | ({"file of rejects": rejects} if rejects else {})
     for role, path in outputs.items():
@@ -103,28 +112,34 @@ def check_request(source: Path, target: Path, rejects: Path | None, *, force: bo
         taken[role] = path
 
 
-def classify_csv(
+def classify_file(
     classifier: Predictor,
     source: Path,
     target: Path,
     columns: Columns,
     *,
+    options: FileOptions = DETECTED,
     rejects: Path | None = None,
     console: Console,
     chunk_rows: int = 8192,
     threads: int = 1,
 ) -> Summary:
-    """Copy a CSV file, adding `label`, `confidence` and `needs_review` to each row.
+    """Copy a CSV, JSON, Parquet or Excel file, adding three columns to each row.
 
-    The input is UTF-8, comma-separated, of any size: it is read in chunks. Rows keep their order
-    and their bytes. Blank lines are dropped, except in a file with one column, where they are empty
-    texts. `target` and `rejects` appear, or replace existing files, once they are complete.
+    These are `label`, `confidence` and `needs_review`. A file may have any size (but for Excel and
+    a JSON array): it is read in chunks. Rows keep their order, and in the same text format the
+    bytes of their own columns, the dialect and the encoding; a file in an encoding that lacks
+    characters, such as cp1252, is written in UTF-8. Blank lines are dropped, except in a file with
+    one column, where they are empty texts. `target` and `rejects` appear, or replace existing
+    files, once they are complete.
 
     Args:
         classifier: makes the predictions.
-        source: input file; gzipped if its name ends in .gz.
-        target: output file; gzipped if its name ends in .gz.
+        source: input file, also gzipped or in a zip file.
+        target: output file, in the format that its ending says (.csv, .tsv, .jsonl, .json,
+            .parquet or .xlsx), else in that of the input; gzipped if its name ends in .gz.
         columns: the text columns, and the names of the added ones.
+        options: what is given of the input's format; the rest is detected.
         rejects: file for malformed rows, such as rows with missing cells or unclosed quotes;
             without it, the first malformed row is an error.
         console: for a progress bar and a line with the result.
@@ -135,25 +150,26 @@ def classify_csv(
         The numbers of classified, rejected and uncertain rows, and the duration.
 
     Raises:
-        DataError: the input is not a CSV file with these columns, has no rows, or has a malformed
+        DataError: the input is not a table with these columns, has no rows, or has a malformed
             row without `rejects`.
         JobError: the output cannot be written.
 
     """
     try:
         with (
-            open_rows(source) as rows,
+            open_table(source, options, columns.text if columns.header else ()) as table,
             _atomic_write(target) as output,
             _atomic_write(rejects) if rejects else nullcontext() as rejected,
+            open_writer(target, output, table) as writer,
             _progress(console) as progress,
         ):
-            job = _Job(classifier, source, output, rejected)
-            task = progress.add_task("", total=rows.size, job=job)
-            chunks = _chunks(job.begin(rows, columns), chunk_rows)
+            job = _Job(classifier, source, table, writer, rejected)
+            task = progress.add_task("", total=table.size, job=job)
+            chunks = _chunks(job.begin(columns), chunk_rows)
             for chunk, answers in _map_chunks(job.predict, chunks, threads):
                 job.write(chunk, answers)
-                progress.update(task, completed=rows.position())
-            job.require_rows()
+                progress.update(task, completed=table.position())
+            job.end()
     except OSError as error:
         files = " or ".join(str(path) for path in (target, rejects) if path)
         raise JobError(f"cannot write {files}: {error.strerror or error}") from error
@@ -168,11 +184,15 @@ class _Job:
     """
 
     def __init__(
-        self, classifier: Predictor, source: Path, output: BinaryIO, rejected: BinaryIO | None
+        self,
+        classifier: Predictor,
+        source: Path,
+        table: TableFile,
+        writer: AnswerWriter,
+        rejected: BinaryIO | None,
     ) -> None:
-        self._classifier, self._source = classifier, source
-        self._output, self._rejected = output, rejected
-        self._quoted = functools.cache(_quoted)
+        self._classifier, self._source, self._table = classifier, source, table
+        self._writer, self._rejected = writer, rejected
         self._started = time.perf_counter()
         self.rows = self.rejected = self.rejected_lines = self.review = 0
 
@@ -183,6 +203,9 @@ class _Job:
     def result_line(self, target: Path, rejects: Path | None) -> str:
         """Return the line that is printed at the end."""
         line = f"{target}: {self}; to review: {self.review:,}"
+        encoding = self._table.format.encoding
+        if encoding is not None and output_encoding(self._table).codec != encoding.codec:
+            line += f"; read as {encoding}, written as UTF-8"
         if rejects:
             # With the number of lines, because an unclosed quote takes many lines into one row.
             count = f"{self.rejected:,} (lines: {self.rejected_lines:,})"
@@ -193,22 +216,27 @@ class _Job:
         seconds = time.perf_counter() - self._started
         return Summary(self.rows, self.rejected, self.review, seconds)
 
-    def begin(self, rows: Iterator[Row], columns: Columns) -> Iterator[Row]:
-        """Find the text columns by the first row, write the header, yield the rows to classify."""
-        first = next((row for row in rows if row.cells or row.wrong), None)
-        if first is None:
-            raise DataError(f"{self._source} is empty; it needs rows to classify")
-        if first.wrong:
-            raise DataError(f"{self._source}, line {first.line}: {first.wrong}; {first.remedy}")
-        self._line_end = _LINE_END if first.raw.endswith(_LINE_END) else b"\n"
-        names = [cell.strip() for cell in first.cells]
-        if columns.header:
-            answers = _answer_names(names, columns.prefix, self._source)
-            cells = (first.raw.rstrip(_LINE_END), *map(_quoted, answers))
-            self._output.write(b",".join(cells) + self._line_end)
+    def begin(self, columns: Columns) -> Iterator[Row]:
+        """Find the text columns, write the header, yield the rows to classify."""
+        rows, first = self._table.rows, None
+        if self._table.names is None:
+            first = next((row for row in rows if row.cells or row.wrong), None)
+            if first is None:
+                raise DataError(f"{self._source} is empty; it needs rows to classify")
+            if first.wrong:
+                raise DataError(f"{self._source}, line {first.line}: {first.wrong}; {first.remedy}")
+        named = columns.header or first is None
+        found = self._table.names or (first.cells if first else ())
+        names = [cell.strip() for cell in found]
+        added = [columns.prefix + name for name in ANSWERS]
+        if named:
+            _require_new(added, names, self._source)
         else:
-            names, rows = [str(position) for position in range(len(names))], chain([first], rows)
+            names = [str(position) for position in range(len(names))]
         self._at = _text_positions(names, columns, self._classifier, self._source)
+        self._writer.begin(Header(names, added, named, first))
+        if first is not None and not named:
+            rows = chain([first], rows)
         return self._well_formed(rows, len(names))
 
     def predict(self, chunk: Sequence[Row]) -> pd.DataFrame:
@@ -220,20 +248,16 @@ class _Job:
         return answers.iloc[[places[text] for text in texts]]
 
     def write(self, chunk: Sequence[Row], answers: pd.DataFrame) -> None:
-        """Write the bytes of rows with their predictions."""
-        columns = (answers[name].tolist() for name in ANSWERS)
-        for row, label, confidence, needs_review in zip(chunk, *columns, strict=True):
-            raw, flag = row.raw.rstrip(_LINE_END), b"true" if needs_review else b"false"
-            self._output.write(
-                b"%b,%b,%.4f,%b%b" % (raw, self._quoted(label), confidence, flag, self._line_end)
-            )
+        """Write rows with their predictions."""
+        self._writer.write(chunk, answers)
         self.rows += len(chunk)
         self.review += int(answers["needs_review"].sum())
 
-    def require_rows(self) -> None:
-        """Raise an error if there was no row below the header."""
+    def end(self) -> None:
+        """Finish the output; raise an error if there was no row below the header."""
         if not self.rows + self.rejected:
             raise DataError(f"{self._source} has no rows; it needs at least one below the header")
+        self._writer.end()
 
     def _well_formed(self, rows: Iterable[Row], width: int) -> Iterator[Row]:
         for row in rows:
@@ -241,6 +265,9 @@ class _Job:
                 self._reject(row, row.wrong, row.remedy)
             elif len(row.cells) == width:
                 yield row
+            elif row.cells and self._table.format.kind == "excel":
+                # A sheet has no cells at the end of a short row.
+                yield row._replace(cells=[*row.cells, *[""] * (width - len(row.cells))][:width])
             elif row.cells:
                 wrong = f"{len(row.cells)} cells, but {width} in the first row"
                 self._reject(row, wrong, "fix the row")
@@ -253,7 +280,8 @@ class _Job:
                 f"{self._source}, line {row.line}: {wrong}; {remedy}, or pass --rejects FILE to "
                 "write malformed rows there"
             )
-        self._rejected.write(row.raw)
+        codec = self._table.format.encoding.codec if self._table.format.encoding else "utf-8"
+        self._rejected.write(row.raw.encode(codec, "surrogateescape"))
         self.rejected += 1
         self.rejected_lines += len(row.raw.splitlines())
 
@@ -291,16 +319,11 @@ def _text_positions(
     names: list[str], columns: Columns, classifier: Predictor, source: Path
 ) -> list[int]:
     """Return the positions of the text columns; without a header, `names` are positions."""
-    if not columns.text and len(names) == 1 and {*names[0]} & {*_OTHER_SEPARATORS}:
-        raise DataError(
-            f"{source} has one column, {names[0]!r}; cells must be separated by commas: convert "
-            "the file, or name the column with --text-column"
-        )
     own = classifier.text_columns if columns.header else ()
     guesses = (own, ("text",), tuple(names) if len(names) == 1 else ())
     wanted = columns.text or next((some for some in guesses if some and {*some} <= {*names}), ())
     kind = "column" if columns.header else "column (counted from 0, there is no header)"
-    found = ", ".join(repr(name) for name in names)
+    found = list_names(map(repr, names))
     if not wanted:
         remedy = "name the text columns with --text-column"
         raise DataError(f"{source} has no {kind} 'text', it has {found}; {remedy}")
@@ -312,25 +335,18 @@ def _text_positions(
     return [names.index(name) for name in wanted]
 
 
-def _answer_names(names: list[str], prefix: str, source: Path) -> list[str]:
-    added = [prefix + name for name in ANSWERS]
+def _require_new(added: Sequence[str], names: Sequence[str], source: Path) -> None:
     present = ", ".join(repr(name) for name in added if name in names)
     if present:
         remedy = "rename the added columns, for example with --prefix predicted_"
         raise DataError(
             f"the added columns must have new names, but {source} already has {present}; {remedy}"
         )
-    return added
 
 
-def _text(cells: list[str], at: Sequence[int]) -> str:
+def _text(cells: Sequence[str], at: Sequence[int]) -> str:
     """Join the text columns as for training: stripped, with one space, without empty cells."""
     return " ".join(filter(None, [cells[position].strip() for position in at]))
-
-
-def _quoted(cell: str) -> bytes:
-    escaped = cell.replace('"', '""')
-    return (f'"{escaped}"' if {*cell} & {*',"\r\n'} else cell).encode()
 
 
 def _same_file(path: Path, other: Path) -> bool:
