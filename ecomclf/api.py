@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
     from rich.console import Console
 
-    from ecomclf.data.dataset import DataReport
+    from ecomclf.data.data_report import DataReport
     from ecomclf.data.file_format import FileOptions
     from ecomclf.data.splitting import Split
     from ecomclf.models.classifier import Classifier
@@ -399,6 +399,7 @@ def load_data(
     from ecomclf.data.dataset import load
     from ecomclf.data.resampling import require_classes
     from ecomclf.data.splitting import shared_test_texts, split_dataset
+    from ecomclf.text.language_fit import describe_misfit
 
     def show(line: str) -> None:
         console.out(line, highlight=False)
@@ -410,6 +411,9 @@ def load_data(
     split = split_dataset(dataset, config.data)
     sides = ("train", "validation", "test")
     show("split        " + ", ".join(f"{len(getattr(split, side)):,} {side}" for side in sides))
+    misfit = describe_misfit(split.train.texts, config.text)
+    if misfit:
+        show(f"language     {misfit}")
     if split.protocol == "random_rows":
         show(
             f"split        random rows: {shared_test_texts(split):,} of {len(split.test):,} test "

@@ -9,11 +9,20 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from ecomclf.config.duration import parse_duration
+from ecomclf.config.languages import LANGUAGES, STEMMED, WITH_STOP_WORDS
 from ecomclf.config.search_space import Dimension
 from ecomclf.config.section import NAME, Section
 
 CleaningStep = Literal[
-    "lowercase", "links", "digits", "punctuation", "stopwords", "porter", "snowball", "lemmas"
+    "html",
+    "lowercase",
+    "links",
+    "digits",
+    "punctuation",
+    "stopwords",
+    "porter",
+    "snowball",
+    "lemmas",
 ]
 # Empty, or text that does not begin with a space.
 FILL_WORD = r"^(\S.*)?$"
@@ -200,26 +209,53 @@ class DataConfig(Section):
         return self
 
 
+def _language(name: str) -> str:
+    if name not in LANGUAGES:
+        raise ValueError(f"{name!r} is not supported; choose one of {', '.join(LANGUAGES)}")
+    return name
+
+
 class TextConfig(Section):
     """How texts are cleaned, and how much of them is kept.
 
     Attributes:
-        steps: cleaning steps in their order; by default `[lowercase, punctuation]`. `links`,
-            `digits` and `punctuation` are replaced by spaces, English `stopwords` removed; `porter`
-            and `snowball` are stemmers; `lemmas` needs NLTK's corpus `wordnet`.
+        steps: cleaning steps in their order; by default `[lowercase, punctuation]`. `html` removes
+            tags and decodes entities; `links`, `digits` and `punctuation` are replaced by spaces,
+            `stopwords` removed; `porter` (English) and `snowball` are stemmers; `lemmas` (English)
+            needs NLTK's corpus `wordnet`. Before all steps texts are brought into Unicode's form
+            NFC; after them, characters of scripts without spaces between words, such as Han, are
+            separated.
+        language: language of lower case (Turkish and Azeri have a dotless i), stop words and
+            Snowball stems, such as `german`; by default `english`.
         max_tokens: largest vocabulary, including padding and the unknown token; by default 20,000.
             It holds the most frequent words of the training rows.
         max_length: number of tokens kept of each text, from its beginning; by default 250.
 
     Example:
-        >>> TextConfig(steps=("lowercase", "links"), max_length=80)
-        TextConfig(steps=('lowercase', 'links'), max_tokens=20000, max_length=80)
+        >>> TextConfig(steps=("lowercase", "snowball"), language="german").max_length
+        250
 
     """
 
     steps: tuple[CleaningStep, ...] = ("lowercase", "punctuation")
+    language: Annotated[str, AfterValidator(_language)] = "english"
     max_tokens: int = Field(20_000, ge=3)
     max_length: int = Field(250, ge=1)
+
+    @model_validator(mode="after")
+    def _require_steps_of_the_language(self) -> Self:
+        for step, languages in (
+            ("snowball", STEMMED),
+            ("stopwords", WITH_STOP_WORDS),
+            ("porter", ("english",)),
+            ("lemmas", ("english",)),
+        ):
+            if step in self.steps and self.language not in languages:
+                raise ValueError(
+                    f"the step {step} exists for {', '.join(languages)}, but language is "
+                    f"{self.language!r}; remove the step"
+                )
+        return self
 
 
 class ModelConfig(Section):

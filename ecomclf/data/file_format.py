@@ -126,9 +126,12 @@ def open_bytes(path: Path) -> Iterator[FileBytes]:
     """
     with ExitStack() as stack:
         try:
-            raw: BinaryIO = stack.enter_context(path.open("rb"))
+            raw: Any = stack.enter_context(path.open("rb"))
             if not raw.seekable():
-                raw = _copied(raw, stack)
+                # What can be read only once, such as a pipe.
+                copy = stack.enter_context(tempfile.TemporaryFile())
+                shutil.copyfileobj(raw, copy)
+                raw = copy
             size = raw.seek(0, io.SEEK_END) or None
             raw.seek(0)
             head = raw.read(4)
@@ -186,14 +189,6 @@ def detect_format(
         block, source, separator=options.separator, quote=options.quote, names=names
     )
     return FileFormat("csv", content.packed, encoding, dialect)
-
-
-def _copied(stream: BinaryIO, stack: ExitStack) -> BinaryIO:
-    """Copy what can be read only once, such as a pipe, to a temporary file."""
-    copy = stack.enter_context(tempfile.TemporaryFile())
-    shutil.copyfileobj(stream, copy)
-    copy.seek(0)
-    return cast(BinaryIO, copy)
 
 
 def _open_zip(raw: BinaryIO, path: Path, stack: ExitStack) -> tuple[BinaryIO, str]:

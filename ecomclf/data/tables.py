@@ -4,6 +4,7 @@ Nothing is dropped here: missing texts and labels are read as "".
 """
 
 import hashlib
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -208,7 +209,9 @@ def _take(rows: Iterable[Sequence[str]], at: _Positions) -> tuple[list[str], lis
     labels: list[str] = []
     for cells in rows:
         parts = [cells[position].strip() for position in at.text]
-        texts.append(" ".join(filter(None, parts)))
+        text = " ".join(filter(None, parts))
+        # The two ways to write "é" are one, for the baselines too.
+        texts.append(text if text.isascii() else unicodedata.normalize("NFC", text))
         # One string per class instead of one per row.
         labels.append(intern(cells[at.label].strip()))
     return texts, labels

@@ -233,6 +233,7 @@ class Classifier:
             "model_sha256": _sha256(folder / MODEL_FILE),
             "steps": self.cleaner.steps,
             "fill_missing": self.cleaner.fill_missing,
+            "language": self.cleaner.language,
             "max_length": self.vectorizer.max_length,
             "classes": self.classes_,
             "text_columns": self.text_columns,
@@ -262,7 +263,8 @@ class Classifier:
         _require(layer.vocabulary_size() <= rows, folder, f"the network knows {rows} ids")
         vectorizer = Vectorizer(layer.get_vocabulary(), about["max_length"])
         return cls(
-            Cleaner(about["steps"], about["fill_missing"]),
+            # Versions before 0.3.0 know one language.
+            Cleaner(about["steps"], about["fill_missing"], about.get("language", "english")),
             vectorizer,
             network,
             about["classes"],

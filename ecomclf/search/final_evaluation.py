@@ -13,7 +13,7 @@ import numpy as np
 from mlflow.entities.model_registry import ModelVersion
 
 from ecomclf.config.loading import Config
-from ecomclf.data.dataset import DataReport
+from ecomclf.data.data_report import DataReport
 from ecomclf.data.near_duplicates import group_keys
 from ecomclf.data.splitting import Split, Subset
 from ecomclf.evaluation.calibration import coverage, expected_calibration_error, reliability

@@ -7,7 +7,7 @@ import mlflow
 
 from ecomclf.config.loading import Config
 from ecomclf.config.schema import SweepConfig
-from ecomclf.data.dataset import DataReport
+from ecomclf.data.data_report import DataReport
 from ecomclf.data.splitting import Split
 from ecomclf.errors import ConfigError, RequestError
 from ecomclf.search import study as studies

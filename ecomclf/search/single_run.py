@@ -5,7 +5,7 @@ from rich.text import Text
 
 from ecomclf.config.loading import Config
 from ecomclf.data.class_names import join_names
-from ecomclf.data.dataset import DataReport
+from ecomclf.data.data_report import DataReport
 from ecomclf.data.splitting import Split
 from ecomclf.evaluation.report import evaluate
 from ecomclf.models.baseline import fit_baselines
@@ -56,6 +56,7 @@ def train_alone(
 
     with run.recorded():
         run.log_json(report.to_dict(), "data_report.json")
+        run.log_params({"data.read_as": report.read_as})
         fitted = train_in_run(run, config, split, texts, print_epoch, watch=watch)
         console.print(f"run {run.run_id}", soft_wrap=True)
         if fitted.report.never_predicted:

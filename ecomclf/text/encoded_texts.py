@@ -1,6 +1,7 @@
 """The texts of a split as token ids, cached for all trials that share a text config."""
 
 import json
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -93,12 +94,14 @@ def encode_texts(split: Split, config: TextConfig) -> EncodedTexts:
         DataError: cleaning leaves no word in any training text.
 
     """
-    cleaner = Cleaner(config.steps, fill_missing=split.fill_missing)
-    # Stemmers come from NLTK and stop words from scikit-learn, so their versions count as code.
+    cleaner = Cleaner(config.steps, split.fill_missing, config.language)
+    # Stemmers come from NLTK, stop words from two packages, so their versions count as code.
     code: list[str | bytes] = [
         *(path.read_bytes() for path in ENCODING_CODE),
         version("nltk"),
         version("scikit-learn"),
+        version("stop-words"),
+        unicodedata.unidata_version,
     ]
     settings = [config.model_dump_json(), split.fill_missing]
     digest = digest_of(code, settings, split.train.texts, split.validation.texts)
@@ -134,7 +137,7 @@ def check_encodable(split: Split, config: Config) -> None:
 
     """
     for steps in config.possible_values("text.steps"):
-        cleaner = Cleaner(steps, fill_missing=split.fill_missing)
+        cleaner = Cleaner(steps, split.fill_missing, config.text.language)
         require_words(map(cleaner, split.train.texts))
     files = vector_files(config.possible_values("model.embeddings"))
     if files and not searches_texts(config):

@@ -9,6 +9,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from ecomclf.data.scripts import UNSPACED
 from ecomclf.errors import DataError
 from ecomclf.text.token_ids import UNKNOWN_ID, TokenIds, UnknownWords
 
@@ -21,17 +22,18 @@ _MAX_WORD_LENGTH = 200
 def token_pattern(texts: Iterable[str]) -> str:
     r"""Return the regular expression that scikit-learn's vectorizers should use for a token.
 
-    This is scikit-learn's default, words of two or more letters, unless no text contains such a
-    word. Then it is any run of characters between whitespace.
+    This is scikit-learn's default, words of two or more letters, and each character of a script
+    without spaces between words, unless no text contains such a token. Then it is any run of
+    characters between whitespace.
 
     Example:
-        >>> token_pattern(["red shoe", "hat"])
-        '(?u)\\b\\w\\w+\\b'
+        >>> re.findall(token_pattern(["red shoe"]), "a red shoe 鞋子size")
+        ['red', 'shoe', '鞋', '子', 'size']
         >>> token_pattern(["a 1", "b 2"])
         '(?u)\\S+'
 
     """
-    default = r"(?u)\b\w\w+\b"
+    default = rf"(?u)[{UNSPACED}]|[^\W{UNSPACED}]{{2,}}"
     return default if any(re.search(default, text) for text in texts) else r"(?u)\S+"
 
 

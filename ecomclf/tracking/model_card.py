@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from ecomclf.data.class_names import list_names
-from ecomclf.data.dataset import DataReport
+from ecomclf.data.data_report import DataReport
 from ecomclf.data.splitting import Split
 from ecomclf.evaluation.report import Report
 from ecomclf.tracking.promotion_gate import GateDecision

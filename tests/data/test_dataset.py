@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 from ecomclf.config.schema import DataConfig
-from ecomclf.data.dataset import DataReport, Dataset, load
+from ecomclf.data.data_report import DataReport
+from ecomclf.data.dataset import Dataset, load
 from ecomclf.errors import DataError
 
 Row = tuple[str, ...]

@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from ecomclf.config.schema import DataConfig
-from ecomclf.data.dataset import DataReport, Dataset, load
+from ecomclf.data.data_report import DataReport
+from ecomclf.data.dataset import Dataset, load
 from ecomclf.data.label_cleanup import plan_labels
 from ecomclf.data.splitting import split_dataset
 from ecomclf.errors import DataError

@@ -1,8 +1,11 @@
+import unicodedata
 from typing import get_args
 
 import nltk.corpus
 import nltk.data
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from nltk.corpus.util import LazyCorpusLoader
 
 from ecomclf.config.schema import CleaningStep
@@ -113,3 +116,84 @@ def test_only_missing_texts_are_filled() -> None:
     """A text that becomes empty through cleaning was not missing and is not filled."""
     cleaner = Cleaner(["lowercase", "punctuation"], fill_missing="none")
     assert cleaner.clean(["Shoe!", "...", "none", ""]) == ["shoe", "", "none", "none"]
+
+
+@given(st.text())
+def test_the_forms_of_a_text_are_cleaned_alike(text: str) -> None:
+    """A text in NFC and in NFD has the same words, with steps and without."""
+    for cleaner in (Cleaner(()), Cleaner(("lowercase", "punctuation"), language="turkish")):
+        forms = {cleaner(unicodedata.normalize(form, text)) for form in ("NFC", "NFD")}
+        assert len(forms) == 1
+
+
+def test_compatibility_forms_stay_what_they_are() -> None:
+    """NFC does not turn "ﬁ" into "fi", nor "²" into "2"."""
+    assert Cleaner(())("ﬁn m²") == "ﬁn m²"
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "cleaned"),
+    [
+        ("english", "İyi IŞIK", "iyi işik"),
+        ("english", "I\u0307yi", "iyi"),
+        ("turkish", "İyi IŞIK", "iyi ışık"),
+        ("azeri", "QIRMIZI İpək", "qırmızı ipək"),
+        ("german", "STRASSE Öl", "strasse öl"),
+    ],
+)
+def test_lower_case_is_that_of_the_language(language: str, text: str, cleaned: str) -> None:
+    """No combining dot is left of "İ"."""
+    assert Cleaner(["lowercase"], language=language)(text) == cleaned
+
+
+@pytest.mark.parametrize(
+    "text", ["a،b", "a。b", "a।b", "a»b", "a¿b", "a、b", "a؟b", "a€b", "a™b", "a–b", "a・b", "a☆b"]
+)
+def test_punctuation_of_every_script_splits_words(text: str) -> None:
+    """Every character of the Unicode categories P and S."""
+    assert Cleaner(["punctuation"])(text) == "a b"
+
+
+def test_combining_marks_are_no_punctuation() -> None:
+    """The vowel signs of Hindi and Thai stay with their words."""
+    assert Cleaner(["punctuation"])("अच्छा।") == "अच्छा"
+
+
+@pytest.mark.parametrize(
+    ("text", "cleaned"),
+    [
+        ("<p>red<br/>shoe</p>&nbsp;&amp; <b>hat</b>", "red shoe & hat"),
+        ("a < b, I <3 it, x > y", "a < b, I <3 it, x > y"),
+        ("<style>p {color: red}</style>red<script>x()</script><!-- no -->", "red"),
+        ("&lt;p&gt;red &amp;amp; blue&lt;/p&gt;", "red &amp; blue"),
+        ("caf&eacute; &#8211; &#x2013;", "café – –"),
+        ("R&D 5&6", "R&D 5&6"),
+    ],
+)
+def test_html_is_removed(text: str, cleaned: str) -> None:
+    """Tags go, entities become characters, and other signs stay."""
+    assert Cleaner(["html"])(text) == cleaned
+
+
+@pytest.mark.parametrize(
+    ("text", "cleaned"),
+    [
+        ("质量好 USB线", "质 量 好 USB 线"),
+        ("とても良い", "と て も 良 い"),
+        ("ดีมาก น้ำ", "ดี ม า ก น้ ำ"),
+        ("좋아요 정말", "좋아요 정말"),
+        ("ກິນ မြန် ភាសា", "ກິ ນ မြ န် ភា សា"),
+    ],
+)
+def test_scripts_without_spaces_are_split_into_characters(text: str, cleaned: str) -> None:
+    """Each character with its combining marks is a word; Korean has spaces of its own."""
+    assert Cleaner(())(text) == unicodedata.normalize("NFC", cleaned)
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "cleaned"),
+    [("german", "die Schuhe und der Hut", "schuh hut"), ("french", "les chaussures", "chaussur")],
+)
+def test_stop_words_and_stems_of_a_language(language: str, text: str, cleaned: str) -> None:
+    """Those of the language that is named."""
+    assert Cleaner(["lowercase", "stopwords", "snowball"], language=language)(text) == cleaned

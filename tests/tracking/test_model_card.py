@@ -4,7 +4,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ecomclf.data.dataset import DataReport
+from ecomclf.data.data_report import DataReport
 from ecomclf.data.splitting import Split, Subset
 from ecomclf.evaluation.report import evaluate_labels
 from ecomclf.tracking.model_card import model_card
