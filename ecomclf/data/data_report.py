@@ -74,7 +74,7 @@ class DataReport:
         header = "none" if self.header is None else list_names(self.header)
         dropped = ", ".join(f"{count:,} {why}" for why, count in self.dropped.items() if count)
         words = ", ".join(f"{count:,} ({at})" for at, count in self.word_percentiles.items())
-        scripts = ", ".join(f"{name} {share:.0%}" for name, share in self.scripts.items())
+        scripts = ", ".join(f"{name} {100 * share:.0f} %" for name, share in self.scripts.items())
         among = f"in {self.groups:,} near-duplicate groups, the largest {self.largest_group:,}"
         if self.protocol == "random_rows":
             among = "including duplicates and conflicting labels"

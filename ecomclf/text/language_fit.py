@@ -23,7 +23,7 @@ def describe_misfit(texts: Sequence[str], config: TextConfig) -> str | None:
     Example:
         >>> config = TextConfig(steps=("stopwords",))
         >>> describe_misfit(["das ist ein Schuh", "der Hut ist nicht für mich"], config)
-        "text.language is english, but stop words of german are 80 % of the words, of english 0 %"
+        'text.language is english, but stop words of german are 80 % of the words, of english 0 %'
 
     """
     if not _STEPS & {*config.steps}:
