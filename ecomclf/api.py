@@ -407,7 +407,10 @@ def load_data(
     dataset, report = load(config.data, frame)
     show(report.as_text())
     for wanted in config.possible_values("train.resample"):
-        require_classes(dataset.classes, wanted)
+        require_classes(dataset.classes, wanted, "resample")
+    for weights in config.possible_values("train.class_weight"):
+        if isinstance(weights, dict):
+            require_classes(dataset.classes, weights, "train.class_weight")
     split = split_dataset(dataset, config.data)
     sides = ("train", "validation", "test")
     show("split        " + ", ".join(f"{len(getattr(split, side)):,} {side}" for side in sides))

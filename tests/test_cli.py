@@ -64,6 +64,12 @@ def write(folder: Path, name: str, content: str | bytes) -> None:
             "vectors.txt holds 3-dimensional vectors but model.embedding_dim is 4",
         ),
         (["--set", "train.resample={Bogus: 3}"], "resample names the class 'Bogus'"),
+        (
+            ["--set", "train.class_weight={phonse: 3}"],
+            "train.class_weight names the class 'phonse', which the data does not have; did you "
+            "mean 'Phones'?",
+        ),
+        (["--set", "train.class_weight=balance"], "must be none, balanced or a weight for each"),
         (["--set", "data.resample={a: 3}"], "use train.resample"),
         (
             ["--set", "{data.source: many.csv, data.split: random_rows, data.resample: {c: 3}}"],

@@ -27,6 +27,8 @@ CleaningStep = Literal[
 # Empty, or text that does not begin with a space.
 FILL_WORD = r"^(\S.*)?$"
 NOT_BLANK = r"\S"
+# The loss is computed in float32, where larger weights could overflow.
+_MAX_WEIGHT = 1_000_000
 
 
 def _class_name(name: Any) -> str:
@@ -55,6 +57,28 @@ def _column(column: Any) -> Any:
     return column
 
 
+def _class_weight(given: Any) -> Any:
+    """Convert class names; refuse what is no known word and no mapping of classes to weights."""
+    if given in ("none", "balanced"):
+        return given
+    if not isinstance(given, dict):
+        raise ValueError(
+            "must be none, balanced or a weight for each class, such as {Books: 2}, but got "
+            f"{given!r}"
+        )
+    return {_class_name(name): _weight(name, weight) for name, weight in given.items()}
+
+
+def _weight(name: Any, weight: Any) -> Any:
+    number = isinstance(weight, int | float) and not isinstance(weight, bool)
+    if not number or not 0 < weight <= _MAX_WEIGHT:
+        raise ValueError(
+            f"the weight of the class {name!r} must be a number above 0, at most {_MAX_WEIGHT:,}, "
+            f"but got {weight!r}"
+        )
+    return weight
+
+
 def _codec(name: str) -> str:
     """Refuse an encoding that Python does not know."""
     try:
@@ -78,6 +102,10 @@ Files = _Path | Annotated[tuple[_Path, ...], Field(min_length=1)]
 Column = Annotated[int | str, BeforeValidator(_column)]
 # A label as the data has it; an unquoted NULL is a name here.
 Label = Annotated[str, BeforeValidator(_label), Field(pattern=NOT_BLANK)]
+# How rows are weighted by their class; numbers by class name.
+ClassWeight = Annotated[
+    Literal["none", "balanced"] | dict[str, float], BeforeValidator(_class_weight)
+]
 # A number of rows for each class.
 RowsPerClass = dict[
     Annotated[str, BeforeValidator(_class_name)], Annotated[int, Field(ge=1, strict=True)]
@@ -355,6 +383,10 @@ class TrainConfig(Section):
         resample: number of training rows to draw from each class, by class name, such as
             `{Books: 600}`, with repetition where a class has fewer. By default none; classes that
             are not named keep their rows.
+        class_weight: weight of each class in the loss, of the linear path and the baselines too:
+            `none` (the default), by which every row weighs the same; `balanced`, by which every
+            class does; or weights by class name, such as `{Books: 2}`, where other classes
+            weigh 1.
         word_swap: fraction of words swapped in each training text, resampled every epoch; by
             default 0.
         suspects: what becomes of training rows whose label the predictions of models fitted on
@@ -375,6 +407,7 @@ class TrainConfig(Section):
     stop_on: Literal["val_loss"] | None = None
     keep: Literal["best", "last"] = "best"
     resample: RowsPerClass = Field(default_factory=dict)
+    class_weight: ClassWeight = "none"
     word_swap: float = Field(0.0, ge=0, le=1)
     suspects: Literal["keep", "weigh", "drop"] = "keep"
 

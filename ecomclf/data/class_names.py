@@ -1,5 +1,6 @@
 """Lists of names, short enough for one line of a message."""
 
+import difflib
 from collections.abc import Iterable
 
 MOST_LISTED = 20
@@ -31,6 +32,19 @@ def join_names(names: Iterable[str], most: int = MOST_LISTED) -> str:
     if len(quoted) > most:
         quoted[most:] = [f"{len(quoted) - most:,} more"]
     return " and ".join(filter(None, [", ".join(quoted[:-1]), quoted[-1]]))
+
+
+def similar_names(name: str, names: Iterable[str]) -> list[str]:
+    """Return the names most like a given one, regardless of case; at most five.
+
+    >>> similar_names("cpus", ["Books", "CPU"])
+    ['CPU']
+    """
+    folded: dict[str, list[str]] = {}
+    for each in sorted(names):
+        folded.setdefault(each.casefold(), []).append(each)
+    close = difflib.get_close_matches(name.casefold(), folded, n=3)
+    return [similar for each in close for similar in folded[each]][:5]
 
 
 def shorten_name(name: str) -> str:

@@ -1,6 +1,5 @@
 """What the labels of a source become: one spelling a class, some renamed, some dropped."""
 
-import difflib
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
@@ -9,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ecomclf.config.schema import DataConfig
-from ecomclf.data.class_names import join_names, list_names
+from ecomclf.data.class_names import join_names, list_names, similar_names
 from ecomclf.errors import DataError
 
 _WHOLE_NUMBER = re.compile(r"([+-]?\d+)\.0+")
@@ -125,13 +124,9 @@ def _whole_numbers(names: set[str]) -> dict[str, str]:
 
 def _no_such_label(key: str, name: str, present: set[str], source: str) -> str:
     """Return the message that no row has a label, with the labels most like it."""
-    folded: dict[str, list[str]] = {}
-    for label in sorted(present):
-        folded.setdefault(label.casefold(), []).append(label)
-    close = difflib.get_close_matches(name.casefold(), folded, n=3)
-    similar = [label for each in close for label in folded[each]]
+    similar = similar_names(name, present)
     hint = (
-        f"did you mean {' or '.join(map(repr, similar[:5]))}?"
+        f"did you mean {' or '.join(map(repr, similar))}?"
         if similar
         else f"it has {list_names(map(repr, sorted(present)))}"
     )

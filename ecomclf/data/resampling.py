@@ -1,10 +1,10 @@
 """Which rows are trained on: classes resampled to given numbers of rows, suspects dropped."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from ecomclf.data.class_names import list_names
+from ecomclf.data.class_names import list_names, similar_names
 from ecomclf.errors import ConfigError
 
 
@@ -34,7 +34,7 @@ def resample_rows(
     [0, 0, 1, 1, 1]
 
     """
-    require_classes(classes, wanted)
+    require_classes(classes, wanted, "resample")
     generator = np.random.default_rng(seed)
     drawn = []
     for number, name in enumerate(classes):
@@ -68,8 +68,8 @@ def drop_suspects(labels: np.ndarray, support: np.ndarray, least: float) -> np.n
     return np.flatnonzero(supported | np.isin(labels, lost))
 
 
-def require_classes(classes: tuple[str, ...], wanted: Mapping[str, int]) -> None:
-    """Check that every name in `wanted` is a class.
+def require_classes(classes: tuple[str, ...], wanted: Iterable[str], key: str) -> None:
+    """Check that every name that a config key gives is a class.
 
     Raises:
         ConfigError: a name is not a class.
@@ -77,7 +77,12 @@ def require_classes(classes: tuple[str, ...], wanted: Mapping[str, int]) -> None
     """
     unknown = [name for name in wanted if name not in classes]
     if unknown:
+        similar = similar_names(unknown[0], classes)
+        hint = (
+            f"did you mean {' or '.join(map(repr, similar))}?"
+            if similar
+            else f"it has {list_names(classes)}"
+        )
         raise ConfigError(
-            f"resample names the class {unknown[0]!r}, which the data does not have; it has "
-            f"{list_names(classes)}"
+            f"{key} names the class {unknown[0]!r}, which the data does not have; {hint}"
         )

@@ -129,19 +129,19 @@ def threshold_for(labels: np.ndarray, probabilities: np.ndarray, precision: floa
 
 
 def coverage(
-    labels: np.ndarray, probabilities: np.ndarray, threshold: float
+    labels: np.ndarray, probabilities: np.ndarray, needs_review: np.ndarray
 ) -> tuple[float, float | None]:
-    """Return the fraction of rows at or above a confidence threshold, and their accuracy.
+    """Return the fraction of rows that need no review, and their accuracy.
 
     Args:
         labels: int [rows].
         probabilities: float [rows, classes].
-        threshold: lowest confidence that passes.
+        needs_review: bool [rows].
 
     Returns:
-        The fraction, and the accuracy of the rows that pass, None if there are none.
+        The fraction, and the accuracy of these rows, None if there are none.
 
     """
-    passes = probabilities.max(axis=1) >= threshold
+    passes = ~needs_review
     correct = probabilities.argmax(axis=1) == labels
     return float(passes.mean()), float(correct[passes].mean()) if passes.any() else None

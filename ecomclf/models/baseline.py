@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ecomclf.config.schema import ClassWeight
+from ecomclf.data.class_weights import class_weights
 from ecomclf.data.splitting import Split, Subset, draw_subset
 from ecomclf.evaluation.report import Report, evaluate_labels
 from ecomclf.models.linear_svm import MANY_CLASSES, LinearSvm, fit_linear_svm
@@ -66,6 +68,7 @@ class Baseline:
     Attributes:
         kinds: which features it has.
         c: inverse strength of the SVM's penalty.
+        class_weight: how rows were weighted by their class.
         rows: number of rows that it was fitted on.
         classes: class names, in the order of the labels.
         features: the fitted vectorizer.
@@ -82,6 +85,7 @@ class Baseline:
 
     kinds: Features
     c: float
+    class_weight: ClassWeight
     rows: int
     classes: tuple[str, ...]
     features: Any
@@ -89,7 +93,12 @@ class Baseline:
 
     def settings(self) -> dict[str, object]:
         """Return the settings under their parameter names, as logged to a run."""
-        settings = {**asdict(self.kinds), "c": self.c, "rows": self.rows}
+        settings = {
+            **asdict(self.kinds),
+            "c": self.c,
+            "class_weight": str(self.class_weight),
+            "rows": self.rows,
+        }
         return {f"baseline.{name}": value for name, value in settings.items()}
 
     def predict(self, texts: tuple[str, ...]) -> np.ndarray:
@@ -109,20 +118,25 @@ class Evaluated:
     validation: Report
 
 
-def fit_baselines(split: Split, monitor: str) -> dict[str, Evaluated]:
+def fit_baselines(
+    split: Split, monitor: str, class_weight: ClassWeight = "none"
+) -> dict[str, Evaluated]:
     """Fit one baseline with default settings and one tuned on the validation rows.
 
     Args:
         split: only its training and validation rows are used.
         monitor: the metric to tune for: `val_accuracy`, `val_f1_macro` or `val_f1_weighted`.
+        class_weight: weights of the classes, for both.
 
     Returns:
         The baselines by the prefix of their metrics: `baseline`, `tuned_baseline`.
 
     """
-    default = _evaluated(fit_baseline(split.train, split.classes), split.validation)
+    default = _evaluated(fit_baseline(split.train, split.classes, class_weight), split.validation)
     metric = monitor.removeprefix("val_")
-    tuned = tune_baseline(split.train, split.validation, split.classes, metric, default)
+    tuned = tune_baseline(
+        split.train, split.validation, split.classes, metric, default, class_weight
+    )
     fitted = {"baseline": default, "tuned_baseline": tuned}
     if not split.ordered:
         return fitted
@@ -136,9 +150,11 @@ def _evaluated(baseline: Baseline, validation: Subset) -> Evaluated:
     return Evaluated(baseline, baseline.evaluate(validation))
 
 
-def fit_baseline(train: Subset, classes: tuple[str, ...]) -> Baseline:
-    """Fit vectorizer and SVM with scikit-learn's default settings, the tolerance excepted."""
-    return _Fitting(train, classes, _DEFAULT).fit(c=1.0)
+def fit_baseline(
+    train: Subset, classes: tuple[str, ...], class_weight: ClassWeight = "none"
+) -> Baseline:
+    """Fit vectorizer and SVM with scikit-learn's defaults, but for tolerance and class weights."""
+    return _Fitting(train, classes, _DEFAULT, class_weight).fit(c=1.0)
 
 
 def tune_baseline(
@@ -147,6 +163,7 @@ def tune_baseline(
     classes: tuple[str, ...],
     metric: str,
     default: Evaluated | None = None,
+    class_weight: ClassWeight = "none",
 ) -> Evaluated:
     """Fit a small grid of settings; return the best on the validation rows, of equals the first.
 
@@ -160,14 +177,15 @@ def tune_baseline(
         classes: class names, in the order of the labels.
         metric: `accuracy`, `f1_macro` or `f1_weighted`.
         default: the baseline with default settings, if it is fitted already.
+        class_weight: weights of the classes, for all settings.
 
     """
     drawn = draw_subset(train, _MAX_TUNING_ROWS)
-    candidates = _candidates(drawn, validation, classes, default)
+    candidates = _candidates(drawn, validation, classes, default, class_weight)
     best = max(candidates, key=lambda each: getattr(each.validation, metric))
     if len(drawn) == len(train):
         return best
-    refitted = _Fitting(train, classes, best.baseline.kinds).fit(best.baseline.c)
+    refitted = _Fitting(train, classes, best.baseline.kinds, class_weight).fit(best.baseline.c)
     return _evaluated(refitted, validation)
 
 
@@ -175,7 +193,8 @@ def _candidates(
     train: Subset,
     validation: Subset,
     classes: tuple[str, ...],
-    default: Evaluated | None = None,
+    default: Evaluated | None,
+    class_weight: ClassWeight,
 ) -> Iterator[Evaluated]:
     """Yield a baseline for each setting of the grid.
 
@@ -189,25 +208,42 @@ def _candidates(
             if is_default and default is not None and default.baseline.rows == len(train):
                 yield default
                 continue
-            fitting = fitting or _Fitting(train, classes, features)
+            fitting = fitting or _Fitting(train, classes, features, class_weight)
             yield _evaluated(fitting.fit(c), validation)
 
 
 class _Fitting:
     """Training rows as features of some kinds, on which SVMs of different penalties are fitted."""
 
-    def __init__(self, train: Subset, classes: tuple[str, ...], kinds: Features) -> None:
+    def __init__(
+        self,
+        train: Subset,
+        classes: tuple[str, ...],
+        kinds: Features,
+        class_weight: ClassWeight,
+    ) -> None:
         if kinds.characters:
             train = _shortened(train)
-        self._classes, self._kinds = classes, kinds
+        self._classes, self._kinds, self._class_weight = classes, kinds, class_weight
         self._labels = train.labels
+        self._weights = class_weights(train.labels, classes, class_weight)
         self._vectorizer = _vectorizer(train, len(classes), kinds)
         self._features: csr_matrix = self._vectorizer.fit_transform(train.texts)
 
     def fit(self, c: float) -> Baseline:
         """Fit an SVM with this penalty."""
-        svm = fit_linear_svm(self._features, self._labels, classes=len(self._classes), c=c)
-        return Baseline(self._kinds, c, len(self._labels), self._classes, self._vectorizer, svm)
+        svm = fit_linear_svm(
+            self._features, self._labels, classes=len(self._classes), c=c, weights=self._weights
+        )
+        return Baseline(
+            self._kinds,
+            c,
+            self._class_weight,
+            len(self._labels),
+            self._classes,
+            self._vectorizer,
+            svm,
+        )
 
 
 def _shortened(train: Subset) -> Subset:

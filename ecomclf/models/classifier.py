@@ -60,7 +60,7 @@ class Classifier:
         classes: names of the model's outputs, in their order.
         text_columns: names of the columns that the training texts were joined from; empty when the
             training data had no header.
-        threshold: predictions with a lower confidence need a review.
+        threshold: predictions with a lower confidence need a review; see `needs_review`.
         linear_path: gives the network's decision values; by default there is none.
         ngrams: hashes the n-grams of unknown words for a network with subwords; by default it has
             none.
@@ -105,19 +105,19 @@ class Classifier:
 
         Returns:
             One row per text, in their order: `label` (class name), `confidence` (float32, the
-            calibrated probability of that class) and `needs_review` (whether the confidence is
-            below the classifier's threshold). The index is that of a Series, else 0, 1, 2, ….
+            calibrated probability of that class) and `needs_review` (bool, see the method of that
+            name). The index is that of a Series, else 0, 1, 2, ….
 
         Raises:
             RequestError: an item is no text.
 
         """
-        probabilities = self.predict_proba(texts)
-        confidence = probabilities.max(axis=1)
+        ids = self.encode(as_texts(texts))
+        probabilities = self.predict_encoded(ids)
         columns: dict[str, Any] = {
             "label": np.array(self.classes_, dtype=object)[probabilities.argmax(axis=1)],
-            "confidence": confidence,
-            "needs_review": confidence < self.threshold,
+            "confidence": probabilities.max(axis=1),
+            "needs_review": self.needs_review(ids, probabilities),
         }
         if with_probabilities:
             columns |= {
@@ -165,6 +165,23 @@ class Classifier:
     def encode(self, texts: Sequence[str]) -> TokenIds:
         """Return the token ids of raw texts."""
         return self.vectorizer.encode(self.cleaner.clean(texts))
+
+    def needs_review(self, ids: TokenIds, probabilities: np.ndarray) -> np.ndarray:
+        """Return which predictions need a review.
+
+        They are those whose confidence is below the threshold, and those of texts without a word of
+        the vocabulary, such as empty ones: their confidence says nothing, since no training text
+        was like them.
+
+        Args:
+            ids: encoded texts.
+            probabilities: float32 [texts, classes], as `predict_encoded` returns them.
+
+        Returns:
+            bool [texts].
+
+        """
+        return np.asarray((probabilities.max(axis=1) < self.threshold) | ~ids.has_known)
 
     def with_network(
         self,

@@ -105,6 +105,7 @@ def fit_linear_path(
     labels: np.ndarray,
     *,
     classes: int,
+    weights: np.ndarray | None = None,
 ) -> LinearPath:
     """Fit the features and the linear SVM on training texts.
 
@@ -115,6 +116,7 @@ def fit_linear_path(
         ids: token ids of the training texts, with their unknown words.
         labels: int32 [texts].
         classes: number of classes.
+        weights: float [classes], as `fit_linear_svm` takes them.
 
     """
     buckets = _bucket_count(classes)
@@ -128,7 +130,8 @@ def fit_linear_path(
     counts = [words, pairs, characters]
     idf = [_inverse_document_frequency(each) for each in counts]
     blocks = [_weigh(counts[:2], idf[:2]), _weigh(counts[2:], idf[2:])]
-    svm = fit_linear_svm(sparse.hstack(blocks, format="csr"), labels[rows], classes=classes)
+    features = sparse.hstack(blocks, format="csr")
+    svm = fit_linear_svm(features, labels[rows], classes=classes, weights=weights)
     ends = np.cumsum([len(each) for each in idf])[:-1]
     tables = [
         _table(coefficients, each)

@@ -4,7 +4,7 @@ import itertools
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -56,7 +56,12 @@ class LinearSvm:
 
 
 def fit_linear_svm(
-    features: "csr_matrix", labels: np.ndarray, *, classes: int, c: float = 1.0
+    features: "csr_matrix",
+    labels: np.ndarray,
+    *,
+    classes: int,
+    c: float = 1.0,
+    weights: np.ndarray | None = None,
 ) -> LinearSvm:
     """Fit scikit-learn's `LinearSVC`, without its `ConvergenceWarning`.
 
@@ -73,6 +78,9 @@ def fit_linear_svm(
         labels: int32 [texts]. A class without texts is never predicted.
         classes: number of classes, at least 2.
         c: inverse strength of the penalty.
+        weights: float [classes], scikit-learn's `class_weight`, by which the errors on rows of a
+            class are multiplied; with more than two classes only where the class is separated from
+            the others. By default all weigh the same.
 
     Example:
         >>> from scipy.sparse import csr_matrix
@@ -83,8 +91,9 @@ def fit_linear_svm(
 
     """
     if classes > MANY_CLASSES and features.shape[0] > 2 * NEAREST_ROWS:
-        return _fit_on_nearest_rows(features, labels, classes, c)
-    svm = _fit(features, labels, C=c, tol=_TOLERANCE)
+        return _fit_on_nearest_rows(features, labels, classes, c, weights)
+    of_classes = weights if weights is None else {at: weights[at] for at in np.unique(labels)}
+    svm = _fit(features, labels, C=c, tol=_TOLERANCE, class_weight=of_classes)
     found, intercepts_found = svm.coef_, svm.intercept_
     if len(svm.classes_) == 2:  # scikit-learn has one row then, in favour of the second class
         found = np.concatenate([-found, found])
@@ -99,19 +108,23 @@ def _fit(
     features: "csr_matrix",
     labels: np.ndarray,
     *,
-    weights: np.ndarray | None = None,
-    **settings: float,
+    row_weights: np.ndarray | None = None,
+    **settings: Any,
 ) -> "LinearSVC":
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.svm import LinearSVC
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        return LinearSVC(random_state=0, **settings).fit(features, labels, weights)
+        return LinearSVC(random_state=0, **settings).fit(features, labels, row_weights)
 
 
 def _fit_on_nearest_rows(
-    features: "csr_matrix", labels: np.ndarray, classes: int, c: float
+    features: "csr_matrix",
+    labels: np.ndarray,
+    classes: int,
+    c: float,
+    weights: np.ndarray | None,
 ) -> LinearSvm:
     from scipy import sparse
 
@@ -122,9 +135,12 @@ def _fit_on_nearest_rows(
     for number, own, nearest in _nearest_rows(features, labels, classes):
         rows = sparse.vstack([features[own], features[nearest], no_features], format="csr")
         is_own = np.arange(rows.shape[0]) < len(own)
-        weights = np.ones(rows.shape[0])
-        weights[-1] = max(1, count - len(own) - len(nearest))
-        svm = _fit(rows, is_own, weights=weights, C=c, tol=_LOOSE_TOLERANCE)
+        row_weights = np.ones(rows.shape[0])
+        row_weights[-1] = max(1, count - len(own) - len(nearest))
+        of_own = None if weights is None else {True: weights[number]}
+        svm = _fit(
+            rows, is_own, row_weights=row_weights, C=c, tol=_LOOSE_TOLERANCE, class_weight=of_own
+        )
         coefficients[number], intercepts[number] = svm.coef_[0], svm.intercept_[0]
     return LinearSvm(coefficients, intercepts)
 

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from ecomclf.config.loading import Config
+from ecomclf.data.class_weights import class_weights
 from ecomclf.data.resampling import drop_suspects, resample_rows
 from ecomclf.data.splitting import Split
 from ecomclf.evaluation.cross_validation import label_support
@@ -175,4 +176,16 @@ def _draw_rows(config: Config, split: Split) -> tuple[np.ndarray | None, np.ndar
         rows = kept[resample_rows(labels[kept], split.classes, config.train.resample, config.seed)]
     if rows is not None and weights is not None:
         weights = weights[rows]
-    return rows, weights
+    return rows, _weigh_classes(config, split, rows, weights)
+
+
+def _weigh_classes(
+    config: Config, split: Split, rows: np.ndarray | None, weights: np.ndarray | None
+) -> np.ndarray | None:
+    """Return the weights of the drawn rows times those of their classes among these rows."""
+    labels = split.train.labels if rows is None else split.train.labels[rows]
+    of_classes = class_weights(labels, split.classes, config.train.class_weight)
+    if of_classes is None:
+        return weights
+    of_rows: np.ndarray = of_classes[labels]
+    return of_rows if weights is None else weights * of_rows

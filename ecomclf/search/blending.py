@@ -1,7 +1,7 @@
 """The winner of a sweep, chosen on validation rows: best trials averaged, with the linear path."""
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +11,7 @@ import optuna
 from mlflow.entities import Run
 
 from ecomclf.config.loading import Config
+from ecomclf.data.class_weights import class_weights
 from ecomclf.data.splitting import Split
 from ecomclf.errors import JobError
 from ecomclf.search.study import ID, chosen_values, complete
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from ecomclf.models.training import Fitted
     from ecomclf.text.token_ids import TokenIds
 
+# Above this fraction of predictions that need a review, the user is told.
+_MANY_REVIEWS = 0.5
+
 
 @dataclass(frozen=True)
 class Winner:
@@ -34,6 +38,7 @@ class Winner:
         blend: how they are combined.
         classifier: what that makes, calibrated, with its threshold.
         probabilities: float32 [validation rows, classes].
+        needs_review: bool [validation rows].
 
     """
 
@@ -42,12 +47,24 @@ class Winner:
     blend: "Blend"
     classifier: "Classifier"
     probabilities: np.ndarray
+    needs_review: np.ndarray
 
     def made_of(self) -> str:
         """Return which trials the model consists of, and how much of the linear path."""
         numbers = ", ".join(map(str, self.trials))
         trials = f"trials {numbers} averaged" if len(self.trials) > 1 else f"trial {numbers}"
         return f"{trials}, share of the linear path {self.blend.wide_share:.2f}"
+
+    def review_notice(self) -> str | None:
+        """Return a line that more than half of the rows need a review; None if they do not."""
+        share = float(self.needs_review.mean())
+        if share <= _MANY_REVIEWS:
+            return None
+        return (
+            f"{share:.0%} of the validation rows need a review: winner.target_precision is "
+            f"{self.configs[0].winner.target_precision:g}, a lower one needs fewer reviews; texts "
+            "without a known word always need one"
+        )
 
     def description(self) -> str:
         """Return what the model consists of, in Markdown, for the model card."""
@@ -75,27 +92,26 @@ def choose_winner(
         split: its training and validation rows.
         study: its trials.
         tracking: the store of their runs.
-        prepared: the linear path, if it was fitted while the trials ran; it is fitted anew if the
-            best trial has another vocabulary.
+        prepared: the linear path, if it was fitted while the trials ran with the class weights of
+            `config`; it is fitted anew if the best trial has others, or another vocabulary.
 
     Raises:
         JobError: none of the best trials has its model left in the artifact store.
 
     """
     from ecomclf.models.ensemble import choose_blend
-    from ecomclf.models.linear_path import fit_linear_path
 
     runs = tracking.trial_runs(study.user_attrs[ID])
     configs = _candidates(config, study, tracking, runs)
     loaded = _load(tracking, {number: runs[number] for number in configs})
-    best = next(iter(loaded.values()))
-    train, validation = _encode(best, split, next(iter(configs.values())))
+    best, best_config = next(iter(loaded.values())), next(iter(configs.values()))
+    train, validation = _encode(best, split, best_config)
     path, decisions = None, None
     if config.winner.wide:
-        words = best.vectorizer.words
+        words, weight = best.vectorizer.words, best_config.train.class_weight
         path = prepared if prepared is not None and prepared.vocabulary == words else None
-        if path is None:
-            path = fit_linear_path(words, train, split.train.labels, classes=len(split.classes))
+        if path is None or weight != config.train.class_weight:
+            path = fit_weighted_path(best_config, split, words, train)
         decisions = path.decide(validation)
     members = [each.predict_encoded(validation) for each in loaded.values()]
     blend = choose_blend(split.validation.labels, members, decisions)
@@ -109,6 +125,17 @@ def choose_winner(
         validation,
         path if blend.wide_share else None,
     )
+
+
+def fit_weighted_path(
+    config: Config, split: Split, words: Sequence[str], train: "TokenIds"
+) -> "LinearPath":
+    """Fit a linear path on the training texts, with the class weights of a config."""
+    from ecomclf.models.linear_path import fit_linear_path
+
+    labels, classes = split.train.labels, split.classes
+    weights = class_weights(labels, classes, config.train.class_weight)
+    return fit_linear_path(words, train, labels, classes=len(classes), weights=weights)
 
 
 def single_winner(fitted: "Fitted", split: Split, validation: "TokenIds") -> Winner:
@@ -138,10 +165,13 @@ def _blend(
     ngrams = next((each.ngrams for each in members.values() if each.ngrams), None)
     classifier = first.with_network(build_ensemble(networks, blend), path, ngrams)
     probabilities = classifier.predict_encoded(validation)
+    # Others need a review at any threshold.
+    known = validation.has_known
     classifier.threshold = threshold_for(
-        split.validation.labels, probabilities, config.winner.target_precision
+        split.validation.labels[known], probabilities[known], config.winner.target_precision
     )
-    return Winner(tuple(members), configs, blend, classifier, probabilities)
+    needs_review = classifier.needs_review(validation, probabilities)
+    return Winner(tuple(members), configs, blend, classifier, probabilities, needs_review)
 
 
 def _candidates(

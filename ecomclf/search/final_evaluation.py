@@ -73,6 +73,7 @@ class HeldOutScores:
     Attributes:
         report: metrics of the winner.
         probabilities: float32 [test rows, classes].
+        needs_review: bool [test rows].
         intervals: of the winner's metrics, by name.
         baselines: metrics of each baseline, by its name.
         differences: metric of the winner minus that of each baseline, by its name.
@@ -81,6 +82,7 @@ class HeldOutScores:
 
     report: Report
     probabilities: np.ndarray
+    needs_review: np.ndarray
     intervals: dict[str, Interval]
     baselines: dict[str, Report]
     differences: dict[str, Interval]
@@ -180,12 +182,14 @@ def score_on_test_rows(
 ) -> HeldOutScores:
     """Predict the test rows with the winner and with each baseline."""
     test, classes, ordered = job.split.test, job.split.classes, job.split.ordered
-    probabilities = winner.classifier.predict_proba(test.texts)
+    ids = winner.classifier.encode(test.texts)
+    probabilities = winner.classifier.predict_encoded(ids)
     predicted = probabilities.argmax(axis=1)
     others = {name: each.baseline.predict(test.texts) for name, each in baselines.items()}
     return HeldOutScores(
         report=evaluate(test.labels, probabilities, classes, ordered=ordered),
         probabilities=probabilities,
+        needs_review=winner.classifier.needs_review(ids, probabilities),
         intervals=metric_intervals(test.labels, predicted, test.groups),
         baselines={
             name: evaluate_labels(test.labels, other, classes, ordered=ordered)
@@ -201,7 +205,6 @@ def score_on_test_rows(
 def log_scores(job: Job, winner: Winner, scores: HeldOutScores) -> None:
     """Log metrics, intervals, confidence, errors and the winner's make-up to the job's run."""
     run, split, classes = job.run, job.split, job.split.classes
-    threshold = winner.classifier.threshold
     validation = _validation_report(job, winner)
     run.log_metrics(validation.metrics("val") | scores.report.metrics("test"))
     for name, interval in scores.intervals.items():
@@ -213,14 +216,18 @@ def log_scores(job: Job, winner: Winner, scores: HeldOutScores) -> None:
             | {f"{name}_difference": difference.value}
             | _bounds(f"{name}_difference", difference)
         )
-    _log_confidence(run, "val", split.validation, winner.probabilities, threshold)
-    _log_confidence(run, "test", split.test, scores.probabilities, threshold)
+    _log_confidence(run, "val", split.validation, winner.probabilities, winner.needs_review)
+    _log_confidence(run, "test", split.test, scores.probabilities, scores.needs_review)
     run.log_table(
         error_table(split.validation, winner.probabilities, classes), "validation_errors.json"
     )
     if job.config.winner.test_errors:
         run.log_table(error_table(split.test, scores.probabilities, classes), "test_errors.json")
-    made_of = {"trials": winner.trials, "threshold": threshold, **asdict(winner.blend)}
+    made_of = {
+        "trials": winner.trials,
+        "threshold": winner.classifier.threshold,
+        **asdict(winner.blend),
+    }
     run.log_json(made_of, "winner.json")
     run.log_json(scores.report.to_dict(), "report.json")
     run.log_figure(confusion_figure(scores.report, "test rows"), "confusion_matrix.png")
@@ -234,11 +241,11 @@ def _validation_report(job: Job, winner: Winner) -> Report:
 
 
 def _log_confidence(
-    run: Run, side: str, rows: Subset, probabilities: np.ndarray, threshold: float
+    run: Run, side: str, rows: Subset, probabilities: np.ndarray, needs_review: np.ndarray
 ) -> None:
     """Log how far confidences can be trusted on one side of the split."""
     bins = reliability(rows.labels, probabilities)
-    covered, precision = coverage(rows.labels, probabilities, threshold)
+    covered, precision = coverage(rows.labels, probabilities, needs_review)
     metrics = {
         f"{side}_calibration_error": expected_calibration_error(bins),
         f"{side}_coverage": covered,

@@ -67,10 +67,10 @@ def train_alone(
             return fitted.classifier
         job = Job(config, report, split, run, study=f"train {config.name}", study_id=run.run_id)
         winner = single_winner(fitted, split, texts.validation)
-        baselines = fit_baselines(split, monitor)
+        baselines = fit_baselines(split, monitor, config.train.class_weight)
         log_baselines(job, baselines, tracking, {}, console)
         evaluation = evaluate_winner(job, winner, baselines)
-        for line in evaluation.lines():
+        for line in filter(None, (*evaluation.lines(), winner.review_notice())):
             console.print(Text(line), soft_wrap=True)
         return winner.classifier
 

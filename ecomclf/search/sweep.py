@@ -16,15 +16,21 @@ from rich.console import Console
 from rich.text import Text
 
 from ecomclf.config.loading import Config
+from ecomclf.config.schema import ClassWeight
 from ecomclf.data.splitting import Split
 from ecomclf.errors import StudyError, SweepFailedError, SweepInterruptedError
 from ecomclf.evaluation.error_tables import describe_label_check, label_suspects
 from ecomclf.models.baseline import Evaluated, fit_baselines
-from ecomclf.models.linear_path import LinearPath, fit_linear_path
+from ecomclf.models.linear_path import LinearPath
 from ecomclf.runtime.tensorflow_setup import start_tensorflow
 from ecomclf.search import study as studies
 from ecomclf.search.baseline_runs import log_baselines
-from ecomclf.search.blending import Winner, choose_winner, delete_other_models
+from ecomclf.search.blending import (
+    Winner,
+    choose_winner,
+    delete_other_models,
+    fit_weighted_path,
+)
 from ecomclf.search.final_evaluation import (
     FinalEvaluation,
     Job,
@@ -268,7 +274,7 @@ def _fit_linear_models(sweep: _Sweep, trials: TrialScheduler) -> "Future[_Linear
         if missing > sweep.plan.workers:
             trials.one_has_ended.wait(budget.longest_wait if budget else None)
         return _LinearModels(
-            fit_baselines(split, config.train.monitor),
+            fit_baselines(split, config.train.monitor, _fixed_class_weight(config)),
             label_suspects(split.train, split.classes),
             _fit_linear_path(split, config),
         )
@@ -281,9 +287,12 @@ def _fit_linear_path(split: Split, config: Config) -> LinearPath | None:
     if not config.winner.wide or searches_texts(config):
         return None
     texts = encode_texts(split, config.text)
-    return fit_linear_path(
-        texts.vectorizer.words, texts.train, split.train.labels, classes=len(split.classes)
-    )
+    return fit_weighted_path(config, split, texts.vectorizer.words, texts.train)
+
+
+def _fixed_class_weight(config: Config) -> ClassWeight:
+    """Return the class weights that all trials share; `none` where they are searched."""
+    return "none" if "train.class_weight" in config.sweep.space else config.train.class_weight
 
 
 def _start_thread(work: Callable[[], Result]) -> "Future[Result]":
@@ -316,5 +325,5 @@ def _log_winner(sweep: _Sweep, winner: Winner) -> None:
 def _print_winner(sweep: _Sweep, winner: Winner, evaluation: FinalEvaluation) -> None:
     print_leaderboard(sweep.tracking, sweep.console, study_id=sweep.study.user_attrs[studies.ID])
     made_of = f"winner: {winner.made_of()}"
-    for line in (made_of, *evaluation.lines()):
+    for line in filter(None, (made_of, *evaluation.lines(), winner.review_notice())):
         sweep.console.print(Text(line), soft_wrap=True)

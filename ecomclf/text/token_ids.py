@@ -100,6 +100,12 @@ class TokenIds:
         """Return the number of tokens of each text; int64 [texts]."""
         return np.diff(self.offsets)
 
+    @property
+    def has_known(self) -> np.ndarray:
+        """Return whether each text has a word of the vocabulary; bool [texts]."""
+        known = np.concatenate([[0], np.cumsum(self.values > UNKNOWN_ID)])
+        return np.asarray(np.diff(known[self.offsets]) > 0)
+
     def lengths_of(self, rows: np.ndarray) -> np.ndarray:
         """Return the number of tokens of the texts at `rows`; int64 [rows]."""
         return np.asarray(self.offsets[rows + 1] - self.offsets[rows])

@@ -43,7 +43,7 @@ def model_card(
     given = f"Test rows from {data.test_source}." if data.test_source else ""
     # A threshold above 1 means that no confidence was enough on the validation rows.
     review = (
-        f"predictions under {threshold:.3f} need a review"
+        f"predictions under {threshold:.3f}, and of texts without a known word, need a review"
         if threshold <= 1
         else "all predictions need a review"
     )

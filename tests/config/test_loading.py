@@ -114,6 +114,13 @@ def test_an_unknown_key_is_refused(tmp_path: Path, text: str, named: tuple[str, 
         ("train: {resample: {no: 5}}", "train.resample", "False"),
         ("train: {resample: {5: 1.5}}", "train.resample.5", "1.5"),
         ("train: {resample: 600}", "train.resample", "600"),
+        ("train: {class_weight: balance}", "train.class_weight", "'balance'"),
+        ("train: {class_weight: }", "train.class_weight", "None"),
+        ("train: {class_weight: 2}", "train.class_weight", "2"),
+        ("train: {class_weight: {a: 0}}", "train.class_weight", "0"),
+        ("train: {class_weight: {a: .inf}}", "train.class_weight", "inf"),
+        ("train: {class_weight: {a: yes}}", "train.class_weight", "True"),
+        ("train: {class_weight: {no: 5}}", "train.class_weight", "False"),
         ("data: {rename_labels: {no: x}}", "data.rename_labels", "False"),
         ("data: {rename_labels: {a: ' '}}", "data.rename_labels.a", "' '"),
         ("data: {drop_labels: [a, '']}", "data.drop_labels.1", "''"),
@@ -285,6 +292,17 @@ def test_overrides_may_be_a_mapping_or_strings(
     assert config.train.batch_size == 8
     assert config.train.resample == {"Books": 600}
     assert config.text.steps == ("lowercase",)
+
+
+def test_class_weights_are_a_word_or_numbers_by_class(tmp_path: Path) -> None:
+    """Each can be searched; numbers are class names too."""
+    values = "[none, balanced, {5: 2, Books: 0.5}]"
+    space = f"sweep: {{space: {{train.class_weight: {{type: choice, values: {values}}}}}}}"
+    config = load_config(write(tmp_path, space))
+    assert config.train.class_weight == "none"
+    for read in (config, load_config(write(tmp_path, config.to_yaml()))):
+        searched = read.possible_values("train.class_weight")
+        assert searched == ("none", "balanced", {"5": 2.0, "Books": 0.5})
 
 
 def test_a_mapping_of_overrides_is_not_changed(tmp_path: Path) -> None:

@@ -74,7 +74,7 @@ def test_an_unknown_class_is_an_error() -> None:
     """The message names it and the classes of the data."""
     for refuse in (
         lambda: draw(a=1, d=5),
-        lambda: require_classes(CLASSES, {"a": 1, "d": 5}),
+        lambda: require_classes(CLASSES, {"a": 1, "d": 5}, "resample"),
     ):
         with pytest.raises(ConfigError) as caught:
             refuse()
@@ -82,10 +82,16 @@ def test_an_unknown_class_is_an_error() -> None:
         assert "'d'" in message
         assert "a, b, c" in message
         assert "\n" not in message
-    require_classes(CLASSES, {"c": 5})
+    require_classes(CLASSES, {"c": 5}, "resample")
 
 
 def test_the_error_lists_at_most_20_classes() -> None:
     """The number of the others is given."""
     with pytest.raises(ConfigError, match=r"it has c00, c01, .*, c19 and 57 more$"):
-        require_classes(tuple(f"c{number:02}" for number in range(77)), {"d": 5})
+        require_classes(tuple(f"c{number:02}" for number in range(77)), {"d": 5}, "x")
+
+
+def test_the_error_names_near_classes_where_there_are_some() -> None:
+    """Upper and lower case are alike."""
+    with pytest.raises(ConfigError, match=r"'toy', .* have; did you mean 'TOYS' or 'Toys'\?$"):
+        require_classes(("Books", "Toys", "TOYS"), ["toy"], "resample")

@@ -120,15 +120,16 @@ def test_the_precision_is_reached_at_the_threshold(precision: float, kind: type)
     labels, probabilities = calibrated()
     probabilities = probabilities.astype(kind)
     threshold = threshold_for(labels, probabilities, precision)
-    fraction, accuracy = coverage(labels, probabilities, threshold)
+    needs_review = probabilities.max(axis=1) < threshold
+    fraction, accuracy = coverage(labels, probabilities, needs_review)
     assert 0 < fraction < 1
     assert accuracy is not None
     assert precision <= accuracy < precision + 0.001
 
 
 def test_coverage_is_the_fraction_that_passes_and_its_accuracy() -> None:
-    """A row at the threshold passes; without passing rows the accuracy is None."""
+    """Without rows that need no review the accuracy is None."""
     given = binary([(0.9, True), (0.8, False), (0.7, True), (0.6, True)])
-    assert coverage(*given, 0.8) == (0.5, 0.5)
-    assert coverage(*given, 0.0) == (1.0, 0.75)
-    assert coverage(*given, 0.95) == (0.0, None)
+    assert coverage(*given, np.array([False, False, True, True])) == (0.5, 0.5)
+    assert coverage(*given, np.zeros(4, bool)) == (1.0, 0.75)
+    assert coverage(*given, np.ones(4, bool)) == (0.0, None)

@@ -67,6 +67,7 @@ def test_tuning_prefers_the_defaults_among_equals() -> None:
         "baseline.sublinear": False,
         "baseline.characters": False,
         "baseline.c": 1.0,
+        "baseline.class_weight": "none",
         "baseline.rows": 6,
     }
 
@@ -130,3 +131,17 @@ def test_many_classes_are_tuned_on_a_short_grid(monkeypatch: pytest.MonkeyPatch)
     rows = make_rows({"hats": 1, "shoes": 0, "hatty": 1})
     settings = tune_baseline(TRAIN, rows, CLASSES, "accuracy").baseline.settings()
     assert (settings["baseline.characters"], settings["baseline.c"]) == (True, 1.0)
+
+
+def test_both_baselines_weigh_classes() -> None:
+    """A text that is mostly of one class is predicted as a class that weighs more."""
+    # Words of one letter are no features of the default baseline.
+    rows = make_rows({f"hat {n}": 0 for n in range(8)} | {"hat a": 1, "hat b": 1})
+    split = Split(rows, rows, rows, CLASSES, fingerprint="")
+    plain, weighted = (
+        fit_baselines(split, "val_accuracy", weight) for weight in ("none", {"Hats": 9.0})
+    )
+    assert plain["baseline"].baseline.predict(("hat",)).tolist() == [0]
+    assert weighted["baseline"].baseline.predict(("hat",)).tolist() == [1]
+    settings = [each.baseline.settings()["baseline.class_weight"] for each in weighted.values()]
+    assert settings == ["{'Hats': 9.0}"] * 2

@@ -53,3 +53,32 @@ def test_labels_of_no_rows() -> None:
     """An array without rows gives no labels."""
     features, labels = made_up(3, 30)
     assert fit_linear_svm(features, labels, classes=3).predict(features[:0]).tolist() == []
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_weights_of_classes_are_scikit_learns(classes: int) -> None:
+    """As its parameter `class_weight`; weights of classes without rows do no harm."""
+    features, labels = made_up(classes, 60)
+    weights = np.array([5.0, 0.5, 1.0, 9.0], np.float32)
+    reference = LinearSVC(random_state=0, tol=0.01, class_weight=dict(enumerate(weights[:classes])))
+    expected = reference.fit(features, labels).decision_function(features)
+    if classes == 2:
+        expected = np.stack([-expected, expected], axis=1)
+    svm = fit_linear_svm(features, labels, classes=4, weights=weights)
+    np.testing.assert_allclose(svm.decide(features)[:, :classes], expected, atol=1e-5)
+
+
+def test_weights_count_with_many_classes_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where labels are noisy, a class with a larger weight is predicted more often."""
+    monkeypatch.setattr(linear_svm, "MANY_CLASSES", 50)
+    monkeypatch.setattr(linear_svm, "NEAREST_ROWS", 200)
+    features, labels = made_up(80, 2400)
+    generator = np.random.default_rng(2)
+    noisy = np.where(generator.random(2400) < 0.5, generator.permutation(labels), labels)
+    weights = np.ones(80)
+    weights[7] = 30
+    plain, weighted = (
+        fit_linear_svm(features, noisy, classes=80, weights=each).predict(features)
+        for each in (None, weights)
+    )
+    assert (weighted == 7).sum() > 1.5 * (plain == 7).sum()

@@ -107,6 +107,38 @@ def test_weights_follow_resampled_rows(split: Split) -> None:
     assert sum(len(weights) for *_, weights in batches) == 90 + int((split.train.labels == 1).sum())
 
 
+def weights_of(batches: TrainingBatches) -> dict[int, float]:
+    """Return the weight of each training row, by its number of words."""
+    return {
+        int(length) - 3: weight
+        for ids, _, weights in batches
+        for length, weight in zip((ids > 0).sum(axis=1), weights.tolist(), strict=True)
+    }
+
+
+def test_rows_weigh_as_their_class_does(split: Split) -> None:
+    """Classes that are not named weigh 1."""
+    weights = weights_of(training_batches(split, class_weight={"Hats": 3}))
+    assert weights == {row: 1 if split.train.labels[row] else 3 for row in range(60)}
+
+
+def test_balanced_weights_are_those_of_the_rows_that_are_drawn(split: Split) -> None:
+    """Where `resample` has evened the classes out already, all rows weigh 1."""
+    balanced = {"class_weight": "balanced"}
+    resampled = training_batches(split, resample={"Hats": 10, "Shoes": 30}, **balanced)
+    assert sorted({*weights_of(resampled).values()}) == pytest.approx([2 / 3, 2.0])
+    even = training_batches(split, resample={"Hats": 20, "Shoes": 20}, **balanced)
+    assert {*weights_of(even).values()} == {1.0}
+
+
+def test_suspects_weigh_less_within_their_class(split: Split) -> None:
+    """The weights of suspects and classes are multiplied."""
+    alone = weights_of(training_batches(split, suspects="weigh"))
+    both = weights_of(training_batches(split, suspects="weigh", class_weight={"Shoes": 4}))
+    factor = {row: 4 if split.train.labels[row] else 1 for row in range(60)}
+    assert both == pytest.approx({row: alone[row] * factor[row] for row in range(60)})
+
+
 def test_a_class_of_suspects_keeps_its_rows(split: Split, monkeypatch: pytest.MonkeyPatch) -> None:
     """A class never vanishes from training."""
     support = np.where(split.train.labels == 1, np.float32(0.01), np.float32(1))

@@ -2,14 +2,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import optuna
 import pytest
 from mlflow.entities import Run
 
 from ecomclf.config.loading import Config, load_config
+from ecomclf.data.splitting import Split, Subset
 from ecomclf.errors import JobError
+from ecomclf.models.classifier import Classifier
+from ecomclf.models.ensemble import Blend
 from ecomclf.search import study as studies
-from ecomclf.search.blending import _candidates, delete_other_models, ranked
+from ecomclf.search.blending import (
+    Winner,
+    _candidates,
+    delete_other_models,
+    fit_weighted_path,
+    ranked,
+)
+from ecomclf.text.cleaning import Cleaner
+from ecomclf.text.vectorizer import Vectorizer
 from ecomclf.tracking.connection import connect
 from ecomclf.tracking.runs import CLASSIFIER_FOLDER, TRIAL, Tracking
 
@@ -99,3 +111,41 @@ def test_models_that_cannot_be_deleted_are_counted(config: Config) -> None:
     store = ReadOnly(tracking.uri, tracking.experiment_id)
     assert delete_other_models(study, store, 1) == 2
     assert len(store.asked) == 2
+
+
+def test_the_linear_path_weighs_classes_as_the_config_says() -> None:
+    """A weighted class has higher decision values, for texts that fit several classes too."""
+    texts = (*(f"hat {n}" for n in range(30)), "hat red", "hat blue")
+    rows = Subset(texts, np.array([0] * 30 + [1] * 2, np.int32), np.arange(32, dtype=np.int32))
+    split = Split(rows, rows, rows, ("Hats", "Toys"), "f")
+    vectorizer = Vectorizer.fit(texts, max_tokens=99, max_length=9)
+    ids, asked = vectorizer.encode(texts), vectorizer.encode(["hat", "hat red"])
+    toys = {}
+    for weight in ("none", "balanced", {"Toys": 99}):
+        config = Config(name="c", train={"class_weight": weight})
+        path = fit_weighted_path(config, split, vectorizer.words, ids)
+        toys[str(weight)] = path.decide(asked)[:, 1].tolist()
+    plain, balanced, heavy = toys.values()
+    assert plain < balanced
+    assert balanced[1] > 0
+    assert heavy[1] > balanced[1] - 0.1
+
+
+@pytest.mark.parametrize(
+    ("reviews", "said"),
+    [(5, None), (6, "60% of the validation rows need a review: "), (10, "100%")],
+)
+def test_a_winner_says_that_most_rows_need_a_review(reviews: int, said: str | None) -> None:
+    """With the key that changes that; half of the rows are not most."""
+    config = Config(name="c", winner={"target_precision": 0.95})
+    classifier = Classifier(Cleaner(()), Vectorizer(["", "[UNK]"], 9), None, ("a", "b"))
+    needs_review = np.arange(10) < reviews
+    blend = Blend(1, 0.0, 1.0, 1.0)
+    winner = Winner((0,), (config,), blend, classifier, np.zeros((10, 2)), needs_review)
+    notice = winner.review_notice()
+    if said is None:
+        assert notice is None
+    else:
+        assert notice is not None
+        assert notice.startswith(said)
+        assert "winner.target_precision is 0.95" in notice

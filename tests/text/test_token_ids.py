@@ -76,3 +76,10 @@ def test_saved_ids_are_memory_mapped_on_loading(tmp_path: Path) -> None:
     assert loaded.offsets.tolist() == [0, 2, 2, 3]
     assert isinstance(loaded.values.base, np.memmap)
     assert TokenIds.load(tmp_path, "validation").values.tolist() == [7]
+
+
+def test_texts_with_a_word_of_the_vocabulary_are_found() -> None:
+    """Padding and the unknown token are no words; nor has an empty text any."""
+    ids = make_ids([1, 1], [1, 5], [], [0], [2], [])
+    assert ids.has_known.tolist() == [False, True, False, False, True, False]
+    assert make_ids().has_known.tolist() == []

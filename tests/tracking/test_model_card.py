@@ -36,7 +36,10 @@ def test_a_card_fits_into_the_registry_whatever_the_classes_are_called() -> None
 
 @pytest.mark.parametrize(
     ("threshold", "said"),
-    [(0.71, "predictions under 0.710 need a review"), (2.0, "all predictions need a review")],
+    [
+        (0.71, "predictions under 0.710, and of texts without a known word, need a review"),
+        (2.0, "all predictions need a review"),
+    ],
 )
 def test_a_card_says_which_answers_need_a_review(threshold: float, said: str) -> None:
     """Where no confidence is enough, none is named."""

@@ -414,6 +414,23 @@ def test_a_finished_study_is_judged_anew_when_its_winner_is_made_otherwise(
     assert len(runs("trial")) == 1
 
 
+def test_a_sweep_ends_with_a_line_when_most_rows_need_a_review(finished: SweepPlan) -> None:
+    """A network of one epoch is not sure enough for the highest precision."""
+    values = {"winner.target_precision": 1.0, "winner.wide": False}
+    output = run(planned(finished.config.with_values(values), trials=1))
+    assert "of the validation rows need a review: winner.target_precision is 1," in output
+
+
+def test_searched_class_weights_are_those_of_trials_only(tiny: Path) -> None:
+    """The baselines have those that the config sets for all trials."""
+    space = "sweep.space.train.class_weight={type: choice, values: [balanced]}"
+    run(planned(load_config(tiny, ["train.epochs=1", space]), trials=1))
+    (trial,) = runs("trial")
+    assert trial.data.params["train.class_weight"] == "balanced"
+    params = [baseline.data.params["baseline.class_weight"] for baseline in runs("baseline")]
+    assert params == ["none", "none"]
+
+
 def test_repeats_are_made_of_a_finished_study_too(finished: SweepPlan) -> None:
     """Once; their models are not kept, and their figures are not the winner's."""
     repeated = planned(finished.config, trials=1, repeats=1)
