@@ -175,7 +175,7 @@ def _look(values: Sequence[str], counts: Counter[str], words: float) -> tuple[Lo
         return ("ids", "different numbers") if unique else ("numbers", "numbers")
     if recurring and words <= _MOST_WORDS_OF_A_CATEGORY:
         return "categories", f"{distinct:,} different values in {rows:,} rows"
-    if words >= _LEAST_WORDS_OF_A_TEXT or not recurring and _has_unspaced(values):
+    if words >= _LEAST_WORDS_OF_A_TEXT or (not recurring and _has_unspaced(values)):
         return "text", f"{words:.0f} words in a cell"
     if distinct > 0.9 * rows:
         return "ids", "a different value in each row"

@@ -196,8 +196,10 @@ def _log_plan(sweep: _Sweep) -> None:
     plan, parent = sweep.plan, sweep.parent
     sweep.console.print(f"study {plan.study_name}, run {parent.run_id}", soft_wrap=True)
     sweep.tracking.adopt(sweep.study.user_attrs[studies.ID], parent)
-    read = {"data.fingerprint": plan.split.fingerprint, "data.read_as": plan.report.read_as}
-    parent.log_params(plan.config.flat() | read)
+    parent.log_params(
+        plan.config.flat()
+        | {"data.fingerprint": plan.split.fingerprint, "data.read_as": plan.report.read_as}
+    )
     parent.log_text(plan.config.to_yaml(), "config.yaml")
     parent.log_json(plan.report.to_dict(), "data_report.json")
 
