@@ -2,7 +2,7 @@
 
 Example:
     import ecomclf
-    config = ecomclf.load_config("configs/sample.yaml", {"train.epochs": 4})
+    config = ecomclf.suggest_config("reviews.csv")
     result = ecomclf.sweep(config, trials=6)
     classifier = ecomclf.load("models:/ecomclf/Staging")
     classifier.predict(["steel mug, 300 ml"])
@@ -13,7 +13,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ecomclf.api import load, sweep, train
+    from ecomclf.api import load, suggest_config, sweep, train
     from ecomclf.config.loading import Config, load_config
     from ecomclf.errors import EcomclfError
     from ecomclf.evaluation.report import Report
@@ -31,6 +31,7 @@ __all__ = [
     "__version__",
     "load",
     "load_config",
+    "suggest_config",
     "sweep",
     "train",
 ]
@@ -45,6 +46,7 @@ _MODULES = {
     "SweepResult": "ecomclf.search.result",
     "load": "ecomclf.api",
     "load_config": "ecomclf.config.loading",
+    "suggest_config": "ecomclf.api",
     "sweep": "ecomclf.api",
     "train": "ecomclf.api",
 }

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ecomclf.models.classifier import Classifier
     from ecomclf.search.result import SweepResult
     from ecomclf.search.scheduler import Workers
+    from ecomclf.search.suggestion import Suggestion
     from ecomclf.serving.file_batch import Columns, Summary
     from ecomclf.tracking.registry import Move, Registry
 
@@ -49,7 +50,8 @@ def sweep(
     The same call again resumes: trials that were finished are kept, interrupted ones are repeated.
 
     Args:
-        config: what is searched, or the path of its YAML file.
+        config: what is searched, the path of its YAML file, or that of a file of labelled texts,
+            for which one is suggested.
         data: rows to use instead of `data.source`, with the columns that the config names.
         trials: how many in all, those of earlier calls included; default `sweep.trials`.
         time_limit: how long this call may take, such as `10m`, or in seconds; default
@@ -171,6 +173,69 @@ def train(
     from ecomclf.search.single_run import train_alone
 
     return train_alone(config, split, report, console, register=register)
+
+
+def suggest_config(
+    data: "pd.DataFrame | str | Path",
+    *,
+    text_columns: Sequence[int | str] = (),
+    label_column: int | str | None = None,
+) -> Config:
+    """Suggest a config for a sweep over labelled texts; what `ecomclf init` writes.
+
+    The columns are guessed by their contents and names, the rest follows from the number of rows,
+    the length of the texts and the balance of the classes.
+
+    Args:
+        data: path of a CSV, JSON, Parquet or Excel file, or a DataFrame.
+        text_columns: names or positions of the text columns; by default guessed.
+        label_column: name or position of the label column; by default guessed.
+
+    Raises:
+        DataError: the file is no table, has no column of texts or of labels, or several that could
+            be the label.
+
+    Example:
+        import ecomclf
+        config = ecomclf.suggest_config("reviews.csv")
+        result = ecomclf.sweep(config, trials=6)
+
+    """
+    return _suggest(data, text_columns, label_column).config
+
+
+def init(
+    file: str,
+    output: Path | None = None,
+    *,
+    text_columns: Sequence[int | str] = (),
+    label_column: int | str | None = None,
+    force: bool = False,
+) -> "tuple[Path, Suggestion]":
+    """Write a suggested config for a file, with a comment for each guess.
+
+    Args:
+        file: path of the data.
+        output: path of the config; by default the name of the data with `.yaml`, in the working
+            directory.
+        text_columns: see `suggest_config`.
+        label_column: see `suggest_config`.
+        force: replace an existing file.
+
+    Returns:
+        The path that was written, and the suggestion.
+
+    Raises:
+        DataError: see `suggest_config`.
+        RequestError: the output exists already, or cannot be written.
+
+    """
+    from ecomclf.search.suggestion import write_suggestion
+
+    suggestion = _suggest(file, text_columns, label_column)
+    path = output or Path(f"{suggestion.config.name}.yaml")
+    write_suggestion(suggestion, path, force=force)
+    return path, suggestion
 
 
 def load(source: str | Path, *, model: str = MODEL) -> "Classifier":
@@ -432,8 +497,25 @@ def _seconds(duration: str | float) -> float:
         raise RequestError(f"time_limit: {error}") from error
 
 
+def _suggest(
+    data: "pd.DataFrame | str | Path",
+    text_columns: Sequence[int | str],
+    label_column: int | str | None,
+) -> "Suggestion":
+    from ecomclf.search.suggestion import suggest
+
+    frame = None if isinstance(data, str | Path) else data
+    source = str(data) if isinstance(data, str | Path) else "DataFrame"
+    return suggest(source, frame, text_columns=text_columns, label_column=label_column)
+
+
 def _loaded(config: Config | str | Path) -> Config:
-    return config if isinstance(config, Config) else load_config(config)
+    """Return a config, loaded from its file, or suggested for a file of data."""
+    if isinstance(config, Config):
+        return config
+    if Path(config).suffix in (".yaml", ".yml"):
+        return load_config(config)
+    return suggest_config(config)
 
 
 def _with_data(config: Config, frame: "pd.DataFrame | None") -> Config:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from ecomclf.errors import EcomclfError, RequestError
+from ecomclf.errors import AmbiguousLabelError, EcomclfError, RequestError
 from ecomclf.runtime.signals import ignore_signals, install_signal_handlers
 
 if TYPE_CHECKING:
@@ -67,12 +67,50 @@ Overrides = Annotated[
 ModelName = Annotated[str, typer.Option("--model", metavar="NAME", help="Registered model.")]
 Stage = Annotated[str, typer.Option(metavar="S", help="Staging or Production.")]
 Version = Annotated[str, typer.Option(metavar="V", help="Number of a version.")]
+TextColumns = Annotated[
+    list[str] | None,
+    typer.Option("--text-column", metavar="NAME", help="Text column; repeatable."),
+]
+LabelColumn = Annotated[str, typer.Option(metavar="NAME", help="Column of the class.")]
 StudyName = Annotated[str, typer.Option("--study", metavar="NAME", help="Name of the study.")]
 
 
 @app.command()
+def init(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="Labelled texts in any format.")],
+    output: Annotated[
+        str, typer.Option("-o", "--output", metavar="C.yaml", help="Default: the name of FILE.")
+    ] = "",
+    text_column: TextColumns = None,
+    label_column: LabelColumn = "",
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
+) -> None:
+    """Look at a file of labelled texts; write a commented config that runs."""
+    from ecomclf import api
+
+    label = _choose_label(file, text_column, label_column)
+    path, suggestion = api.init(
+        file,
+        Path(output) if output else None,
+        text_columns=_columns(text_column),
+        label_column=label,
+        force=force,
+    )
+    for reason in suggestion.reasons:
+        print(reason)
+    minutes = max(1, round(suggestion.seconds / 60))
+    print(f"{path} written; about {minutes} min: ecomclf sweep --config {path}")
+
+
+@app.command()
 def sweep(
-    config: ConfigPath,
+    file: Annotated[
+        str,
+        typer.Argument(metavar="[FILE]", help="Labelled texts; the config is made for them."),
+    ] = "",
+    config: Annotated[str, typer.Option(metavar="PATH", help="YAML file; see configs/.")] = "",
+    text_column: TextColumns = None,
+    label_column: LabelColumn = "",
     trials: Annotated[
         str, typer.Option(metavar="N", help="Total number of trials; the same command resumes.")
     ] = "",
@@ -95,10 +133,17 @@ def sweep(
     total = _count("--trials", trials)
     processes = _count("--workers", workers)
     again = _count("--repeats", repeats)
-    loaded = _load_config(config, overrides)
-    install_signal_handlers()
+    if bool(file) == bool(config):
+        raise RequestError("name either a file of labelled texts, or a config with --config")
+    if config and (text_column or label_column):
+        raise RequestError("--text-column and --label-column go with FILE; a config names them")
     from ecomclf import api
 
+    if config:
+        loaded = _load_config(Path(config), overrides)
+    else:
+        loaded = _suggest_config(file, text_column, label_column, overrides)
+    install_signal_handlers()
     api.sweep(
         loaded,
         trials=total,
@@ -331,6 +376,40 @@ def _count(option: str, text: str) -> int | None:
     if not text.isdecimal() or int(text) < 1:
         raise RequestError(f"{option} must be a whole number of at least 1 but got {text!r}")
     return int(text)
+
+
+def _columns(names: list[str] | None) -> tuple[int | str, ...]:
+    """Return columns as a config names them: digits are positions."""
+    return tuple(int(name) if name.isdecimal() else name for name in names or () if name)
+
+
+def _choose_label(file: str, text_column: list[str] | None, given: str) -> int | str | None:
+    """Return the label column that is given, or that a person at the terminal names; else None."""
+    from ecomclf import api
+
+    if given:
+        return _columns([given])[0]
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        return None
+    try:
+        api.suggest_config(file, text_columns=_columns(text_column))
+    except AmbiguousLabelError as error:
+        from rich.prompt import Prompt
+
+        candidates = [str(name) for name in error.candidates]
+        return _columns([Prompt.ask("Which column is the label?", choices=candidates)])[0]
+    return None
+
+
+def _suggest_config(
+    file: str, text_column: list[str] | None, label_column: str, overrides: list[str] | None
+) -> "Config":
+    from ecomclf import api
+    from ecomclf.config.overrides import parse_overrides
+
+    label = _choose_label(file, text_column, label_column)
+    config = api.suggest_config(file, text_columns=_columns(text_column), label_column=label)
+    return config.with_values(parse_overrides(overrides or ()))
 
 
 def _load_config(path: Path, overrides: list[str] | None) -> "Config":

@@ -4,6 +4,8 @@ A message is one line: the rule that was broken, the value, and the remedy. Any 
 a bug.
 """
 
+from collections.abc import Sequence
+
 
 class EcomclfError(Exception):
     """Base class of all expected errors.
@@ -26,6 +28,14 @@ class ConfigError(RequestError):
 
 class DataError(RequestError):
     """A data file cannot be read, or its rows cannot be used."""
+
+
+class AmbiguousLabelError(DataError):
+    """Several columns could hold the label; `candidates` are their names or positions."""
+
+    def __init__(self, message: str, candidates: Sequence[int | str]) -> None:
+        super().__init__(message)
+        self.candidates = tuple(candidates)
 
 
 class StudyError(RequestError):

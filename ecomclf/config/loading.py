@@ -156,10 +156,20 @@ def load_config(path: Path | str, overrides: Mapping[str, Any] | Iterable[str] =
     if "name" not in raw:
         raw["name"] = _name_of(path)
     try:
-        config = _validate(raw)
-        _check_space(config)
+        return parse_config(raw)
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from None
+
+
+def parse_config(raw: Mapping[str, Any]) -> Config:
+    """Check nested values as a YAML file holds them, the search space included.
+
+    Raises:
+        ConfigError: a key, a value or the search space is invalid.
+
+    """
+    config = _validate(dict(raw))
+    _check_space(config)
     return config
 
 

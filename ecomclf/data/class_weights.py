@@ -24,7 +24,7 @@ def class_weights(
         ConfigError: a name in `wanted` is not a class.
 
     >>> labels = np.array([0, 0, 0, 1], np.int32)
-    >>> class_weights(labels, ("Books", "Toys"), "balanced").round(3).tolist()
+    >>> [round(float(each), 3) for each in class_weights(labels, ("Books", "Toys"), "balanced")]
     [0.667, 2.0]
     >>> class_weights(labels, ("Books", "Toys"), {"Toys": 5.0}).tolist()
     [1.0, 5.0]

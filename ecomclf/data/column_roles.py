@@ -8,7 +8,7 @@ from typing import Literal
 
 from ecomclf.data.class_names import join_names, shorten_name
 from ecomclf.data.scripts import UNSPACED
-from ecomclf.errors import DataError
+from ecomclf.errors import AmbiguousLabelError, DataError
 
 Looks = Literal["empty", "constant", "links", "dates", "ids", "numbers", "categories", "text"]
 
@@ -122,7 +122,7 @@ def has_header(first: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
 
     It does not if one of its cells recurs below, as a label does, or is a number or a long text.
 
-    >>> rows = [["good", "a shoe"], ["bad", "a hat"], ["good", "a mug"]]
+    >>> rows = [["good", "a shoe"], ["bad", "a hat"], ["good", "a mug"], ["bad", "a cup"]]
     >>> has_header(["label", "text"], rows), has_header(["bad", "a cup"], rows)
     (True, False)
 
@@ -135,12 +135,13 @@ def has_header(first: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
     return any(cell.strip() for cell in first)
 
 
-def ask_for_label(labels: Sequence[Column], source: str) -> DataError:
+def ask_for_label(labels: Sequence[Column], source: str) -> AmbiguousLabelError:
     """Return the error for a table with several columns that could be the label."""
     names = join_names(str(column.key) for column in labels)
-    return DataError(
+    return AmbiguousLabelError(
         f"{source}: the columns {names} could each be the label; name one with --label-column "
-        "(in Python: label_column)"
+        "(in Python: label_column)",
+        [column.key for column in labels],
     )
 
 
