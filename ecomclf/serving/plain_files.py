@@ -204,10 +204,10 @@ def _readme(classifier: Classifier, ensemble_json: str, left_out: Mapping[str, s
         "",
         f"Cleaning: these steps, in this order: {steps}; then words are joined by one space.",
         *([f"An empty text is first replaced by {filled!r}."] if filled else []),
-        f"Review: predictions with a confidence below the threshold of {ABOUT_FILE} need one, and",
-        f"so do those of texts without a word of {_TOKENIZER}.",
         f"Ids: tokenizer.texts_to_sequences(cleaned); for {WEIGHTS_FILE} then",
         f'pad_sequences(ids, maxlen={values["max_length"]}, padding="post", truncating="post").',
+        f"Review: predictions with a confidence below the threshold of {ABOUT_FILE} need one, and",
+        f"so do those of texts without a word of {_TOKENIZER}.",
     ]
     return "\n".join(lines) + "\n"
 
