@@ -15,6 +15,7 @@ FOUR_POINTS = {
     "sweep.space.model.embedding_dim.values": [4],
     "sweep.space.model.units.high": 6,
     "sweep.space.model.dropout.step": 0.4,
+    "sweep.space.model.subwords.values": ["ngrams"],
 }
 
 
