@@ -91,13 +91,30 @@ def _codec(name: str) -> str:
     return name
 
 
-def _separator(given: Any) -> Any:
-    return "\t" if given in ("tab", "\\t") else given
+def _character(given: Any) -> Any:
+    """Return one character; `tab` is a name for one."""
+    character = "\t" if given in ("tab", "\\t") else given
+    if character is not None and (not isinstance(character, str) or len(character) != 1):
+        raise ValueError(f"must be one character, or tab, but got {given!r}")
+    return character
 
 
-_Path = Annotated[str, Field(min_length=1)]
+Character = Annotated[str | None, BeforeValidator(_character)]
+
+
+def _files(given: Any) -> Any:
+    """Refuse what is neither a path nor a list of paths."""
+    paths = [given] if isinstance(given, str) else given
+    valid = isinstance(paths, list | tuple) and paths
+    if not valid or not all(isinstance(path, str) and path for path in paths):
+        raise ValueError(
+            f"must be a path, a pattern such as '2026/*.csv', or a list of these, but got {given!r}"
+        )
+    return given if isinstance(given, str) else tuple(paths)
+
+
 # One or more paths or patterns.
-Files = _Path | Annotated[tuple[_Path, ...], Field(min_length=1)]
+Files = Annotated[str | tuple[str, ...], BeforeValidator(_files)]
 # A column by its name, or by its position from 0.
 Column = Annotated[int | str, BeforeValidator(_column)]
 # A label as the data has it; an unquoted NULL is a name here.
@@ -171,10 +188,8 @@ class DataConfig(Section):
     test_source: Files | None = None
     format: Literal["csv", "json-lines", "json", "parquet", "excel"] | None = None
     encoding: Annotated[str, AfterValidator(_codec)] | None = None
-    separator: Annotated[str, BeforeValidator(_separator)] | None = Field(
-        None, min_length=1, max_length=1
-    )
-    quote: str | None = Field(None, min_length=1, max_length=1)
+    separator: Character = None
+    quote: Character = None
     header: Literal[True, False, "auto"] = "auto"
     text_columns: tuple[Column, ...] | None = Field(None, min_length=1)
     label_column: Column | None = None
