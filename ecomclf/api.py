@@ -444,17 +444,37 @@ def leaderboard(study: str | None = None) -> "tuple[str, pd.DataFrame]":
 
 
 def check_data(files: Sequence[str], config: Config) -> list[DataError]:
-    """Print the data report of each file; return the errors of those that cannot be used."""
+    """Print the data report of each file; return the errors of those that cannot be used.
+
+    Columns that the config does not name are guessed, as `suggest_config` does.
+    """
     console = _console(verbose=True)
     errors = []
     for file in files:
         values = {"data.source": file, "data.test_source": None}
         try:
-            load_data(config.with_values(values), None, console)
+            load_data(_with_columns(config.with_values(values), file), None, console)
         except DataError as error:
             errors.append(error)
             print(f"ecomclf: {error}", file=sys.stderr, flush=True)
     return errors
+
+
+def _with_columns(config: Config, file: str) -> Config:
+    """Return the config with the columns of a file, guessed and printed if it names none."""
+    from ecomclf.data.file_format import FileOptions
+    from ecomclf.data.guessed_columns import guess_columns
+
+    data = config.data
+    if data.text_columns is not None and data.label_column is not None:
+        return config
+    options = FileOptions(data.format, data.encoding, data.separator, data.quote)
+    columns = guess_columns(
+        file, options=options, text=data.text_columns or (), label=data.label_column
+    )
+    print(f"columns      {columns}", flush=True)
+    values = {"data.text_columns": list(columns.text), "data.label_column": columns.label}
+    return config.with_values(values | ({} if columns.named else {"data.header": False}))
 
 
 def load_data(

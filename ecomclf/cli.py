@@ -311,13 +311,13 @@ def predict(
 
 @data_app.command("check")
 def check_data(
-    files: Annotated[list[str], typer.Argument(metavar="FILE…", help="CSV files.")],
+    files: Annotated[list[str], typer.Argument(metavar="FILE…", help="Labelled texts.")],
     config: Annotated[
         str, typer.Option(metavar="PATH", help="Take columns and split from this config.")
     ] = "",
     overrides: Overrides = None,
 ) -> None:
-    """Print what the loader makes of each file; by default the label is the first column."""
+    """Print what the loader makes of each file; columns that are not named are guessed."""
     from ecomclf import api
     from ecomclf.config.loading import Config, load_config
     from ecomclf.config.overrides import parse_overrides

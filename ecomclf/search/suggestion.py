@@ -1,11 +1,9 @@
 """`suggest`: a config that runs, from the rows of a file, with the reason for each guess."""
 
-import random
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,12 +13,10 @@ import yaml
 from ecomclf.config.loading import Config, parse_config
 from ecomclf.config.schema import DataConfig
 from ecomclf.data.class_names import join_names
-from ecomclf.data.column_roles import Roles, ask_for_label, find_roles, has_header
-from ecomclf.data.file_format import FileFormat, FileOptions
+from ecomclf.data.guessed_columns import guess_columns
 from ecomclf.data.scripts import find_scripts
 from ecomclf.data.similar_labels import find_missing_labels
 from ecomclf.data.sources import read_table
-from ecomclf.data.table_file import open_table
 from ecomclf.data.tables import Table
 from ecomclf.errors import DataError, RequestError
 from ecomclf.search.training_time import estimate_seconds
@@ -30,7 +26,7 @@ from ecomclf.text.language_fit import find_language
 if TYPE_CHECKING:
     import pandas as pd
 
-# Rows that columns are judged by, drawn from all over the file.
+# Texts that are looked at, evenly spaced over all of them.
 _SAMPLE_ROWS = 5_000
 _FRACTION_WITH = 0.05
 _TAG = re.compile(r"</?[a-z][^<>]*>|&[a-z]+;|&#\d+;", re.IGNORECASE)
@@ -83,24 +79,18 @@ def suggest(
             could be the label.
 
     """
-    roles, found, named = _read_roles(source, frame)
-    text = tuple(text_columns) or tuple(column.key for column in roles.text)
-    if label_column is None:
-        candidates = [column for column in roles.labels if column.key not in text]
-        if len(candidates) != 1:
-            raise ask_for_label(candidates or roles.columns, source)
-        label_column = candidates[0].key
-    why = {column.key: column.why for column in roles.columns}
+    columns = guess_columns(source, frame, text=text_columns, label=label_column)
     draft = _Draft(name=_name_of(source))
     draft.add("data", "source", source, "")
-    draft.add("data", "text_columns", list(text), "; ".join(why.get(key, "") for key in text))
-    draft.add("data", "label_column", label_column, why.get(label_column, ""))
-    if not named and frame is None:
+    why = "; ".join(columns.why.get(key, "given") for key in columns.text)
+    draft.add("data", "text_columns", list(columns.text), why)
+    draft.add("data", "label_column", columns.label, columns.why.get(columns.label, "given"))
+    if not columns.named:
         draft.add("data", "header", False, "the first row is no row of names")
-    if found is not None:
-        draft.comments.append(f"read as {found}")
+    if columns.read_as:
+        draft.comments.append(f"read as {columns.read_as}")
     data = DataConfig.model_validate(draft.values["data"])
-    _suggest_rest(draft, read_table(data, frame), label_column)
+    _suggest_rest(draft, read_table(data, frame), columns.label)
     return draft.finish()
 
 
@@ -172,41 +162,6 @@ def _name_of(source: str) -> str:
     """Return a config name from the name of a file."""
     stem = Path(source).name.split(".")[0]
     return re.sub(r"[^A-Za-z0-9_-]+", "-", stem).strip("-_") or "sweep"
-
-
-def _read_roles(source: str, frame: "pd.DataFrame | None") -> tuple[Roles, FileFormat | None, bool]:
-    """Return the roles of the columns, how the file is read, and whether it has a header."""
-    if frame is not None:
-        names = [str(name) for name in frame.columns]
-        drawn = frame.sample(min(len(frame), _SAMPLE_ROWS), random_state=0).fillna("").astype(str)
-        return find_roles(names, drawn.to_numpy().tolist(), source), None, True
-    path = Path(source)
-    if path.is_dir() or not path.exists():
-        raise DataError(f"no file at {source}")
-    with open_table(path, FileOptions()) as table:
-        rows = ([*row.cells] for row in table.rows if any(row.cells))
-        columns: Sequence[str] | None = table.names
-        first = next(rows, None) if columns is None else None
-        if columns is None and first is None:
-            raise DataError(f"{source} is empty; it needs rows of texts with labels")
-        sample = _draw(rows)
-        if first is not None:
-            if has_header(first, sample):
-                columns = first
-            else:
-                sample.insert(0, first)
-        return find_roles(columns, sample, source), table.format, columns is not None
-
-
-def _draw(rows: Iterator[list[str]]) -> list[list[str]]:
-    """Return a uniform sample of rows, by reservoir sampling (Vitter, 1985, algorithm R)."""
-    generator = random.Random(0)
-    sample = list(islice(rows, _SAMPLE_ROWS))
-    for count, row in enumerate(rows, start=_SAMPLE_ROWS + 1):
-        place = generator.randrange(count)
-        if place < _SAMPLE_ROWS:
-            sample[place] = row
-    return sample
 
 
 def _suggest_rest(draft: _Draft, table: Table, label_column: int | str) -> None:
