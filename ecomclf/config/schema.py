@@ -99,6 +99,10 @@ def _character(given: Any) -> Any:
     return character
 
 
+def _quote(given: Any) -> Any:
+    return "" if given in ("none", "") else _character(given)
+
+
 Character = Annotated[str | None, BeforeValidator(_character)]
 
 
@@ -145,7 +149,8 @@ class DataConfig(Section):
         encoding: name of the text encoding, such as `cp1252`; by default detected. A byte-order
             mark in the file overrides it.
         separator: character between the cells of a CSV file, or `tab`; by default detected.
-        quote: character around the cells of a CSV file; by default detected.
+        quote: character around the cells of a CSV file, or `none` where quotes are characters as
+            any other; by default detected.
         header: whether the first row of a CSV or Excel file names the columns: true, false or
             `auto`. With `auto`, the default, there is a header if a column is given by name;
             otherwise, if the label in the first row occurs in no other row while the other labels
@@ -189,7 +194,7 @@ class DataConfig(Section):
     format: Literal["csv", "json-lines", "json", "parquet", "excel"] | None = None
     encoding: Annotated[str, AfterValidator(_codec)] | None = None
     separator: Character = None
-    quote: Character = None
+    quote: Annotated[str | None, BeforeValidator(_quote)] = None
     header: Literal[True, False, "auto"] = "auto"
     text_columns: tuple[Column, ...] | None = Field(None, min_length=1)
     label_column: Column | None = None

@@ -14,6 +14,8 @@ SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe"}
 _ROWS = 2_000
 # A candidate must parse as much more of the file to be preferred to a more usual one.
 _CLEARLY = 0.02
+# In fewer lines a quote that is not closed is a mistake, and not a habit of the file.
+_FEWEST_LINES = 20
 # A first line of Excel, which names the separator.
 _SEPARATOR_LINE = re.compile(r"sep=(.)\r?\n?")
 
@@ -24,7 +26,8 @@ class CsvDialect:
 
     Attributes:
         separator: between cells.
-        quote: around cells that contain separators, quotes or line ends.
+        quote: around cells that contain separators, quotes or line ends; "" if none are quoted, so
+            that a quote is a character as any other.
         escape: before a quote within a quoted cell; None if it is doubled instead.
         line_end: `\n` (which includes `\r\n`) or `\r`.
         detected: names of the properties that were detected, not given.
@@ -43,6 +46,8 @@ class CsvDialect:
             separator += " (detected)"
         if self.quote == '"' and self.escape is None:
             return separator
+        if not self.quote:
+            return f"{separator}, not quoted{' (detected)' if 'quote' in self.detected else ''}"
         escape = "" if self.escape is None else f", escaped by {self.escape}"
         origin = " (detected)" if "quote" in self.detected else ""
         return f"{separator}, quoted by {self.quote}{escape}{origin}"
@@ -58,7 +63,8 @@ class CsvDialect:
         return csv.reader(
             lines,
             delimiter=self.separator,
-            quotechar=self.quote,
+            quotechar=self.quote or None,
+            quoting=csv.QUOTE_MINIMAL if self.quote else csv.QUOTE_NONE,
             doublequote=self.escape is None,
             escapechar=self.escape,
             strict=strict,
@@ -73,6 +79,8 @@ class CsvDialect:
         """
         if not {*text} & {self.separator, self.quote, "\r", "\n", self.escape}:
             return text
+        if not self.quote:
+            return re.sub(rf"[{re.escape(self.separator)}\r\n]", " ", text)
         if self.escape is None:
             return f"{self.quote}{text.replace(self.quote, 2 * self.quote)}{self.quote}"
         escaped = text.replace(self.escape, 2 * self.escape)
@@ -126,7 +134,7 @@ def detect_dialect(
     # The last line may be incomplete, or empty.
     lines = (lines[:-1] or lines)[:_ROWS]
     detected = tuple(name for name, given in _given(separator, quote) if given is None)
-    usual = CsvDialect(separator or ",", quote or '"', None, line_end, detected)
+    usual = CsvDialect(separator or ",", '"' if quote is None else quote, None, line_end, detected)
     separators = [separator] if separator else _possible_separators(lines, usual, names)
     best = {each: _best(lines, replace(usual, separator=each), quote) for each in separators}
     (fit, dialect), *others = sorted(best.values(), key=lambda pair: -pair[0]) or [(0.0, usual)]
@@ -168,7 +176,8 @@ def _best(lines: list[str], usual: CsvDialect, quote: str | None) -> tuple[float
     """Return the quote and escape that fit a separator best, and how well, from 0 to 1."""
     fit, best = _fit(lines, usual), usual
     text = "".join(lines)
-    for each, escape in product([quote] if quote else ['"', "'"], [None, "\\"]):
+    quotes = ['"', "'"] if quote is None else [quote] if quote else []
+    for each, escape in product(quotes, [None, "\\"]):
         dialect = replace(usual, quote=each, escape=escape)
         # Without a quote at the edge of a cell, or an escaped one, nothing can change.
         seen = f"{usual.separator}{each}" in text or f"\n{each}" in text
@@ -177,7 +186,22 @@ def _best(lines: list[str], usual: CsvDialect, quote: str | None) -> tuple[float
         value = _fit(lines, dialect)
         if value > fit + _CLEARLY:
             fit, best = value, dialect
+    unquoted = replace(usual, quote="")
+    if quote is None and len(lines) >= _FEWEST_LINES and _mostly_unclosed(text, usual):
+        value = _fit(lines, unquoted)
+        if value > fit:
+            fit, best = value, unquoted
     return fit, best
+
+
+def _mostly_unclosed(text: str, dialect: CsvDialect) -> bool:
+    """Return whether most of the quotes that begin a cell do not end one."""
+    separator = re.escape(dialect.separator)
+    opened = len(re.findall(rf'(?:^|{separator})"', text, re.MULTILINE))
+    closed = len(
+        re.findall(rf'(?:^|{separator})"(?:[^"]|"")*"(?={separator}|\r?$)', text, re.MULTILINE)
+    )
+    return opened > max(2, 2 * closed)
 
 
 def _fit(lines: list[str], dialect: CsvDialect) -> float:

@@ -20,7 +20,10 @@ LARGEST_ROW = 16 * 2**20
 _MARK = "\ufeff"
 # Bytes that are not valid, as `surrogateescape` decodes them.
 _INVALID = re.compile("[\udc80-\udcff]")
-_UNCLOSED = ("a quote is opened and never closed", "close the quote, or remove it")
+_UNCLOSED = (
+    "a quote is opened and never closed",
+    "close it or, where quotes are characters as any other, set the quote to none",
+)
 # The csv module's messages, reworded for readers who have only the file in front of them.
 _FAULTS = {
     "unexpected end of data": _UNCLOSED,

@@ -133,6 +133,17 @@ def test_files_are_read_as_downloaded(
     assert said in table.read_as
 
 
+@pytest.mark.parametrize("separator", ["\t", ";"])
+def test_quotes_may_be_characters_as_any_other(read: Callable[..., Table], separator: str) -> None:
+    """Files without quoting have quotes at the beginning of some cells, closed or not."""
+    texts = [f'"great {n}' if n % 5 == 0 else f'6" pipe "x" {n}' for n in range(100)]
+    lines = [f"{'ab'[n % 2]}{separator}{text}" for n, text in enumerate(texts)]
+    table = read("\n".join([f"label{separator}text", *lines]).encode())
+    assert table.texts == texts
+    assert "not quoted (detected)" in table.read_as
+    assert read(b'label,text\na,"x\n', quote="none").texts == ['"x']
+
+
 @pytest.mark.parametrize("name", ["rows.txt", "rows", "rows.xlsx", "rows.gz"])
 def test_the_bytes_decide_and_not_the_ending(read: Callable[..., Table], name: str) -> None:
     """A file is read whatever it is called."""
