@@ -8,6 +8,7 @@ text reversed by its own length, attention and pooling skip padded positions. A 
 the same probabilities alone, padded, or in any batch.
 """
 
+from collections.abc import Sequence
 from typing import Any, Self
 
 import keras
@@ -69,10 +70,16 @@ def build_model(
     if config.filters is not None:
         text, words = _convolve(words, text, config)
     features = _pool(_encode(words, text, config), text, config.pooling)
-    model = keras.Model(inputs, _classify(features, classes, config), name="classifier")
+    probabilities = _classify(features, classes, config)
+    model = keras.Model(alone_or_listed(inputs), probabilities, name="classifier")
     if embeddings is not None:
         embedding.set_weights([embeddings])
     return model
+
+
+def alone_or_listed(inputs: Sequence[Any]) -> Any:
+    """Return inputs as Keras takes them: a single one as it is, several in a list."""
+    return inputs[0] if len(inputs) == 1 else [*inputs]
 
 
 def summarise(model: keras.Model) -> str:

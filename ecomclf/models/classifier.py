@@ -22,6 +22,7 @@ from keras import ops
 
 from ecomclf.errors import RequestError
 from ecomclf.evaluation.report import Report, evaluate
+from ecomclf.models.architecture import alone_or_listed
 from ecomclf.models.cpu_lstm import with_fast_lstms
 from ecomclf.models.linear_network import decisions_of_strings, read_linear_network
 from ecomclf.models.linear_path import LinearPath
@@ -233,7 +234,7 @@ class Classifier:
             inputs += subwords_of_strings(self.ngrams, characters, ids, length)
         if self.linear_path is not None:
             inputs.append(decisions_of_strings(self.linear_path, characters, ids, length))
-        return keras.Model(texts, self.network(_as_input(inputs)), name="ecomclf")
+        return keras.Model(texts, self.network(alone_or_listed(inputs)), name="ecomclf")
 
     def save(self, folder: Path) -> None:
         """Write `model.keras` and `classifier.json` into a folder, created if necessary."""
@@ -382,16 +383,11 @@ def _traced_once(model: keras.Model) -> Callable[..., np.ndarray]:
     `Model.predict_on_batch` traces anew for one batch shape after the other.
     """
     if keras.backend.backend() != "tensorflow":
-        return lambda *batch: np.asarray(model.predict_on_batch(_as_input(batch)))
+        return lambda *batch: np.asarray(model.predict_on_batch(alone_or_listed(batch)))
     import tensorflow as tf
 
     signature = [tf.TensorSpec(each.shape, each.dtype) for each in model.inputs]
     predict = tf.function(
-        lambda *batch: model(_as_input(batch), training=False), input_signature=signature
+        lambda *batch: model(alone_or_listed(batch), training=False), input_signature=signature
     )
     return lambda *batch: predict(*map(tf.constant, batch)).numpy()
-
-
-def _as_input(batch: Sequence[Any]) -> Any:
-    """Return the arrays as Keras takes them: alone, or in a list."""
-    return batch[0] if len(batch) == 1 else list(batch)

@@ -13,7 +13,7 @@ from scipy.special import softmax
 from ecomclf.config.schema import ModelConfig
 from ecomclf.evaluation.calibration import fit_temperature, with_temperature
 from ecomclf.evaluation.report import SMALLEST_PROBABILITY
-from ecomclf.models.architecture import build_model
+from ecomclf.models.architecture import alone_or_listed, build_model
 from ecomclf.models.subword_layers import has_subwords, subword_inputs
 
 # Candidate weights of the linear path. 1 is left out: without a network the winner would be the
@@ -143,10 +143,10 @@ def build_ensemble(members: Mapping[int, keras.Model], blend: Blend) -> keras.Mo
         inputs += subword_inputs()
     # Renamed, because all trials' networks have the same name.
     named = [
-        keras.Model(network.inputs, network.outputs[0], name=trial_name(number))
+        keras.Model(alone_or_listed(network.inputs), network.outputs[0], name=trial_name(number))
         for number, network in members.items()
     ]
-    answers = [network(inputs[: len(network.inputs)]) for network in named]
+    answers = [network(alone_or_listed(inputs[: len(network.inputs)])) for network in named]
     mixed = answers[0] if len(answers) == 1 else layers.Average(name="average")(answers)
     if blend.wide_share:
         decisions = keras.Input((mixed.shape[-1],), dtype="float32", name="decisions")
@@ -154,7 +154,7 @@ def build_ensemble(members: Mapping[int, keras.Model], blend: Blend) -> keras.Mo
         mixed = (1 - blend.wide_share) * mixed + blend.wide_share * linear
         inputs.append(decisions)
     calibrated = ops.softmax(ops.log(ops.maximum(mixed, SMALLEST_PROBABILITY)) / blend.temperature)
-    return keras.Model(inputs, calibrated, name="classifier")
+    return keras.Model(alone_or_listed(inputs), calibrated, name="classifier")
 
 
 def trial_name(number: int) -> str:
