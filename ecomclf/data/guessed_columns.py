@@ -4,11 +4,11 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ecomclf.data.column_roles import Roles, ask_for_label, find_roles, has_header
 from ecomclf.data.file_format import DETECTED, FileOptions
+from ecomclf.data.sources import find_files
 from ecomclf.data.table_file import open_table
 from ecomclf.errors import DataError
 
@@ -54,7 +54,8 @@ def guess_columns(
     """Guess which columns of a file or a DataFrame hold the text and the label.
 
     Args:
-        source: path of the file, or what to call the DataFrame.
+        source: path of the file, a pattern whose first file is looked at, or what to call the
+            DataFrame.
         frame: read instead of the file.
         options: what is given of the file's format.
         text: given, so not guessed.
@@ -84,9 +85,7 @@ def _read_roles(
         names = [str(name) for name in frame.columns]
         drawn = frame.sample(min(len(frame), _SAMPLE_ROWS), random_state=0).fillna("").astype(str)
         return find_roles(names, drawn.to_numpy().tolist(), source), "", True
-    path = Path(source)
-    if path.is_dir() or not path.exists():
-        raise DataError(f"no file at {source}")
+    path = find_files([source], "data.source")[0]
     with open_table(path, options) as table:
         rows = ([*row.cells] for row in table.rows if any(row.cells))
         columns: Sequence[str] | None = table.names

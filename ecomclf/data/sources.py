@@ -95,7 +95,7 @@ def read_files(given: str | Sequence[str], config: DataConfig, key: str) -> Tabl
         DataError: there is no such file, one is no regular table, or one lacks a column.
 
     """
-    paths = _find_files([given] if isinstance(given, str) else given, key)
+    paths = find_files([given] if isinstance(given, str) else given, key)
     first = read_file(paths[0], config)
     if len(paths) == 1:
         return first
@@ -137,8 +137,17 @@ def _columns(config: DataConfig, default: Columns) -> Columns:
     return Columns(config.text_columns or default.text, label)
 
 
-def _find_files(given: Sequence[str], key: str) -> list[Path]:
-    """Return the files that paths and patterns name, each once, those of a pattern sorted."""
+def find_files(given: Sequence[str], key: str) -> list[Path]:
+    """Return the files that paths and patterns name, each once, those of a pattern sorted.
+
+    Args:
+        given: paths and patterns such as `2026/*.parquet`.
+        key: the config key that they come from, for errors.
+
+    Raises:
+        DataError: there is no such file, or one is a folder.
+
+    """
     found: dict[Path, None] = {}
     for each in given:
         # `os.path` accepts a path of any length; `Path.exists` raises for a long one.

@@ -170,6 +170,9 @@ def _regular_rows(file: TableFile, path: Path) -> Iterator[Sequence[str]]:
         if len(cells) < 2 and dialect and not row.raw.strip():
             continue
         width = width or len(cells)
+        # Some programs end rows, but not the header, with a separator.
+        if len(cells) > width and not any(map(str.strip, cells[width:])):
+            cells = cells[:width]
         if len(cells) > width:
             problem = f"{len(cells)} cells, but {width} in the first row"
             raise DataError(f"{path}, line {row.line}: {problem}{_remedy(file, width)}")

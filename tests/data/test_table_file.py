@@ -238,6 +238,14 @@ def test_typed_cells_are_as_a_person_sees_them(read: Callable[..., Table], tmp_p
         assert read(content, name).labels == ["5", "4.5", ""]
 
 
+def test_empty_cells_beyond_the_header_are_ignored(
+    read: Callable[..., Table], refusal: Callable[..., str]
+) -> None:
+    """Others are an error, since a cell would be lost."""
+    assert read(b"label,text\na,x,\nb,y,,\n").texts == ["x", "y"]
+    assert "3 cells, but 2 in the first row" in refusal(b"label,text\na,x,z\n")
+
+
 def test_several_files_are_one_table(tmp_path: Path) -> None:
     """Paths and patterns are read in order, whatever the format of each."""
     (tmp_path / "a.csv").write_text("label,text\na,one\n", encoding="utf-8")
