@@ -69,7 +69,7 @@ def judged(config: Path, data: Path, seed: int) -> dict[str, np.ndarray]:
         "labels": split.test.labels,
         "groups": split.test.groups,
         "probabilities": probabilities,
-        "sure": probabilities.max(axis=1) >= classifier.threshold,
+        "sure": ~classifier.predict(split.test.texts)["needs_review"].to_numpy(),
         "winner": probabilities.argmax(axis=1),
         **{name: each.baseline.predict(split.test.texts) for name, each in baselines.items()},
         **{

@@ -1,3 +1,5 @@
+import unicodedata
+
 import keras
 import numpy as np
 import pytest
@@ -42,3 +44,14 @@ def test_a_filled_text_has_the_words_it_is_filled_with(sure: Classifier) -> None
         Cleaner(["lowercase"], fill_missing="none"), sure.vectorizer, sure.network, sure.classes_
     )
     assert other.predict([""])["needs_review"].tolist() == [True]
+
+
+def test_both_unicode_forms_of_a_text_are_the_same(sure: Classifier) -> None:
+    """Whether "ố" is one character or three, its word is known, and the answer is the same."""
+    vectorizer = Vectorizer(["", "[UNK]", unicodedata.normalize("NFC", "tốt"), "mug"], max_length=3)
+    classifier = Classifier(sure.cleaner, vectorizer, sure.network, sure.classes_)
+    composed, decomposed = (unicodedata.normalize(form, "Tốt quá") for form in ("NFC", "NFD"))
+    assert composed != decomposed
+    answers = classifier.predict([composed, decomposed])
+    assert answers["needs_review"].tolist() == [False, False]
+    np.testing.assert_array_equal(*classifier.predict_proba([composed, decomposed]))
