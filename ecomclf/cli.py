@@ -256,7 +256,7 @@ def classify(
     """
     install_signal_handlers()
     from ecomclf import api
-    from ecomclf.config.schema import DataConfig
+    from ecomclf.config.data_section import DataConfig
     from ecomclf.data.file_format import FileOptions
     from ecomclf.serving.file_batch import Columns
 

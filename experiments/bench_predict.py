@@ -74,7 +74,7 @@ def measure(source: Path, rows: int, model: Any, *, full: bool) -> dict[str, flo
 
     quiet_mlflow()
     start_tensorflow(count_cores())
-    from ecomclf.config.schema import DataConfig
+    from ecomclf.config.data_section import DataConfig
     from ecomclf.data.sources import read_csv
 
     texts = read_csv(source, DataConfig(source=str(source))).texts

@@ -81,7 +81,7 @@ def test_every_module_belongs_to_a_wing() -> None:
 def test_imports_are_found_wherever_they_stand() -> None:
     """Imports of a module, from it, in a function and for types only are all seen."""
     assert {("errors",), ("runtime", "signals"), ("config", "loading")} <= find_imports(("cli",))
-    assert {("data", "sample"), ("config", "schema")} <= find_imports(("data", "sources"))
+    assert {("data", "sample"), ("config", "data_section")} <= find_imports(("data", "sources"))
 
 
 @pytest.mark.parametrize("module", MODULES, ids=".".join)

@@ -11,11 +11,9 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, Field, ValidationError
 
+from ecomclf.config.data_section import DataConfig
 from ecomclf.config.overrides import parse_overrides, parse_yaml
 from ecomclf.config.schema import (
-    FILL_WORD,
-    NOT_BLANK,
-    DataConfig,
     ModelConfig,
     RegistryConfig,
     SweepConfig,
@@ -25,6 +23,7 @@ from ecomclf.config.schema import (
     WinnerConfig,
 )
 from ecomclf.config.section import NAME, Section
+from ecomclf.config.values import FILL_WORD, NOT_BLANK
 from ecomclf.errors import ConfigError
 
 Scalar = bool | int | float | str | None

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ecomclf.config.schema import ClassWeight
+from ecomclf.config.values import ClassWeight
 from ecomclf.data.resampling import require_classes
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ecomclf.config.schema import DataConfig
+from ecomclf.config.data_section import DataConfig
 from ecomclf.data.class_names import list_names, shorten_name
 from ecomclf.data.data_report import DataReport
 from ecomclf.data.kept_rows import (

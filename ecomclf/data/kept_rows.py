@@ -8,7 +8,7 @@ from itertools import compress
 
 import numpy as np
 
-from ecomclf.config.schema import DataConfig
+from ecomclf.config.data_section import DataConfig
 from ecomclf.data.label_cleanup import LabelPlan
 from ecomclf.data.near_duplicates import group_near_duplicates, normalised_words, text_key
 from ecomclf.data.tables import Table

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ecomclf.config.schema import DataConfig
+from ecomclf.config.data_section import DataConfig
 from ecomclf.data.class_names import join_names, list_names, similar_names
 from ecomclf.errors import DataError
 

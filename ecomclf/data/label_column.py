@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from ecomclf.config.schema import Column, DataConfig
+from ecomclf.config.data_section import DataConfig
+from ecomclf.config.values import Column
 from ecomclf.data.class_names import join_names, list_names
 from ecomclf.data.tables import Table
 from ecomclf.errors import DataError

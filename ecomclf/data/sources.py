@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ecomclf.config.schema import DataConfig
+from ecomclf.config.data_section import DataConfig
 from ecomclf.data.class_names import list_names
 from ecomclf.data.file_format import FileOptions
 from ecomclf.data.tables import Columns, Table, read_file_columns, read_frame_columns

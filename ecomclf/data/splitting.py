@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ecomclf.config.schema import DataConfig
+from ecomclf.config.data_section import DataConfig
 from ecomclf.data.class_names import list_names
 from ecomclf.data.dataset import Dataset
 from ecomclf.data.near_duplicates import normalised_words, text_key

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ecomclf.config.schema import ClassWeight
+from ecomclf.config.values import ClassWeight
 from ecomclf.data.class_weights import class_weights
 from ecomclf.data.splitting import Split, Subset, draw_subset
 from ecomclf.evaluation.report import Report, evaluate_labels

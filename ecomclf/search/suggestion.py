@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import yaml
 
+from ecomclf.config.data_section import DataConfig
 from ecomclf.config.loading import Config, parse_config
-from ecomclf.config.schema import DataConfig
 from ecomclf.data.class_names import join_names
 from ecomclf.data.guessed_columns import guess_columns
 from ecomclf.data.scripts import find_scripts

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.text import Text
 
 from ecomclf.config.loading import Config
-from ecomclf.config.schema import ClassWeight
+from ecomclf.config.values import ClassWeight
 from ecomclf.data.splitting import Split
 from ecomclf.errors import StudyError, SweepFailedError, SweepInterruptedError
 from ecomclf.evaluation.error_tables import describe_label_check, label_suspects

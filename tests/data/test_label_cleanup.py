@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from ecomclf.config.schema import DataConfig
+from ecomclf.config.data_section import DataConfig
 from ecomclf.data.data_report import DataReport
 from ecomclf.data.dataset import Dataset, load
 from ecomclf.data.label_cleanup import plan_labels

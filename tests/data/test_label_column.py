@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from ecomclf.config.schema import DataConfig
+from ecomclf.config.data_section import DataConfig
 from ecomclf.data.dataset import load
 from ecomclf.errors import DataError
 

@@ -4,7 +4,7 @@ from random import Random
 import pandas as pd
 import pytest
 
-from ecomclf.config.schema import DataConfig
+from ecomclf.config.data_section import DataConfig
 from ecomclf.data.dataset import load
 from ecomclf.data.similar_labels import (
     describe_missing,

@@ -12,7 +12,7 @@ from typing import Any, Self
 import pandas as pd
 import pytest
 
-from ecomclf.config.schema import DataConfig
+from ecomclf.config.data_section import DataConfig
 from ecomclf.data.sources import read_table
 from ecomclf.data.tables import Table
 from ecomclf.errors import DataError, DownloadError
@@ -412,7 +412,7 @@ def test_reading_a_file_loads_neither_download_libraries_nor_pandas(tmp_path: Pa
     path.write_text("a,x\nb,y\n")
     program = f"""
 import sys
-from ecomclf.config.schema import DataConfig
+from ecomclf.config.data_section import DataConfig
 from ecomclf.data.sources import read_table
 from ecomclf.data.tables import Table
 assert read_table(DataConfig(source={str(path)!r})).texts == ["x", "y"]

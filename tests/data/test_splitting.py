@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ecomclf.config.schema import DataConfig
+from ecomclf.config.data_section import DataConfig
 from ecomclf.data.dataset import Dataset
 from ecomclf.data.splitting import Split, Subset, check_split, shared_test_texts, split_dataset
 from ecomclf.errors import ConfigError, DataError, JobError

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from ecomclf.config.schema import DataConfig
+from ecomclf.config.data_section import DataConfig
 from ecomclf.data.sources import read_table
 from ecomclf.data.tables import Table
 from ecomclf.errors import DataError

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
-from ecomclf.config.schema import DataConfig
+from ecomclf.config.data_section import DataConfig
 from ecomclf.data.file_format import FileOptions
 from ecomclf.data.kept_rows import keep_rows
 from ecomclf.data.label_cleanup import plan_labels
