@@ -11,10 +11,15 @@ from typing import TYPE_CHECKING
 from ecomclf.config.duration import parse_duration
 from ecomclf.config.loading import Config, load_config
 from ecomclf.errors import DataError, RequestError
+from ecomclf.tracking.model_source import (
+    find_version,
+    load_from_run,
+    open_registry,
+    parse_source,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
-    from mlflow.entities.model_registry import ModelVersion
     from rich.console import Console
 
     from ecomclf.data.data_report import DataReport
@@ -25,7 +30,7 @@ if TYPE_CHECKING:
     from ecomclf.search.scheduler import Workers
     from ecomclf.search.suggestion import Suggestion
     from ecomclf.serving.file_batch import Columns, Summary
-    from ecomclf.tracking.registry import Move, Registry
+    from ecomclf.tracking.registry import Move
 
 MODEL = "ecomclf"
 
@@ -264,86 +269,15 @@ def load(source: str | Path, *, model: str = MODEL) -> "Classifier":
     quiet_mlflow()
     text = str(source)
     if text.startswith("runs:/"):
-        return _load_from_run(text)
+        return load_from_run(text)
     if os.path.isdir(source):
         start_tensorflow()
         from ecomclf.models.classifier import Classifier
 
         return Classifier.load(Path(source))
-    registry, version = find_version(*_parse_source(text, model))
+    registry, version = find_version(*parse_source(text, model))
     start_tensorflow()
     return registry.load(version)
-
-
-def _parse_source(source: str, model: str) -> tuple[str, str | None, str | None]:
-    """Return the model's name, and the stage or the version, that a source names."""
-    if source.startswith("models:/"):
-        rest = source.removeprefix("models:/")
-        at = max(rest.find("/"), rest.find("@"))
-        if at < 1 or at == len(rest) - 1:
-            raise RequestError(
-                "a model address must be models:/NAME/STAGE, models:/NAME/VERSION or "
-                f"models:/NAME@ALIAS but got {source!r}"
-            )
-        model, source = rest[:at], rest[at:].lstrip("/")
-    if source.isdecimal():
-        return model, None, source
-    if "/" in source or os.sep in source:
-        raise RequestError(f"no folder at {source}; name one that `ecomclf export` wrote")
-    return model, source.removeprefix("@"), None
-
-
-def _load_from_run(source: str) -> "Classifier":
-    import tempfile
-
-    from mlflow.exceptions import MlflowException
-
-    from ecomclf.runtime.tensorflow_setup import start_tensorflow
-    from ecomclf.tracking.connection import connect
-    from ecomclf.tracking.runs import CLASSIFIER_FOLDER
-
-    run_id, _, artifact = source.removeprefix("runs:/").partition("/")
-    tracking = connect()
-    start_tensorflow()
-    from ecomclf.models.classifier import Classifier
-
-    with tempfile.TemporaryDirectory() as folder:
-        try:
-            path = tracking.download(run_id, artifact or CLASSIFIER_FOLDER, Path(folder))
-        except (MlflowException, OSError) as error:
-            raise RequestError(
-                f"no classifier at {source!r}: {' '.join(str(error).split())}; models of trials "
-                "other than the best are deleted at the end of a sweep"
-            ) from error
-        return Classifier.load(path)
-
-
-def find_version(
-    model: str, stage: str | None = None, version: str | None = None
-) -> "tuple[Registry, ModelVersion]":
-    """Return a version of a registered model, and the registry that holds it.
-
-    Without stage and version it is Production's, else Staging's; stderr says which.
-    """
-    if stage and version:
-        raise RequestError(f"name a stage or a version, not both: {stage!r} and {version!r}")
-    registry = open_registry(model)
-    found = registry.resolve(stage=stage or None, version=version or None)
-    if not stage and not version:
-        held = {number: name for name, number in registry.holders().items()}
-        stage = held.get(str(found.version), found.current_stage)
-        print(f"{model} version {found.version}, {stage}", file=sys.stderr)
-    return registry, found
-
-
-def open_registry(model: str = MODEL) -> "Registry":
-    """Return the versions of a registered model in the store that MLflow's variables name."""
-    from ecomclf.runtime.tensorflow_setup import quiet_mlflow
-    from ecomclf.tracking.connection import connect
-    from ecomclf.tracking.registry import Registry
-
-    quiet_mlflow()
-    return Registry(connect().uri, model)
 
 
 def classify(

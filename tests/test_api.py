@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 import ecomclf
-from ecomclf import api
 from ecomclf.errors import RequestError
+from ecomclf.tracking.model_source import parse_source
 from tests.conftest import TINY
 
 
@@ -99,20 +99,20 @@ def test_a_source_names_a_model_and_a_stage_or_version(
     source: str, parsed: tuple[str, str | None, str | None]
 ) -> None:
     """Addresses as MLflow writes them, and their short forms."""
-    assert api._parse_source(source, "ecomclf") == parsed
+    assert parse_source(source, "ecomclf") == parsed
 
 
 @pytest.mark.parametrize("source", ["models:/", "models:/shop", "models:/shop/", "models:/@x"])
 def test_a_malformed_model_address_is_refused(source: str) -> None:
     """The message shows the three forms."""
     with pytest.raises(RequestError, match="models:/NAME/STAGE"):
-        api._parse_source(source, "ecomclf")
+        parse_source(source, "ecomclf")
 
 
 def test_a_folder_that_is_not_there_is_named() -> None:
     """A path is not taken for a stage."""
     with pytest.raises(RequestError, match="no folder at nowhere/export"):
-        api._parse_source("nowhere/export", "ecomclf")
+        parse_source("nowhere/export", "ecomclf")
 
 
 @pytest.mark.parametrize("name", ["trials", "workers", "repeats"])
