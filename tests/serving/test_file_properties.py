@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -19,6 +20,7 @@ from ecomclf.data.label_cleanup import plan_labels
 from ecomclf.data.sources import read_table
 from ecomclf.data.table_file import open_table
 from ecomclf.errors import DataError
+from ecomclf.serving.answer_writers import ANSWERS
 from ecomclf.serving.file_batch import Columns, classify_file
 
 # Any characters but NUL and halves of emojis, which no CSV file in an encoding can hold.
@@ -37,6 +39,18 @@ DIALECTS = st.tuples(
 )
 MARKED = st.sampled_from(["utf-8", "utf-8-sig", "utf-16"])
 ENCODINGS = st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "gb18030"])
+
+
+# Every text that JSON can hold: NUL bytes, controls, right-to-left marks, halves of emojis.
+ANY_TEXT = st.text(st.one_of(st.characters(), st.sampled_from("\0\ud83d\ude00\u200f")), max_size=12)
+VALUES = st.one_of(st.none(), st.booleans(), st.integers(), ANY_TEXT)
+OBJECTS = st.lists(
+    st.fixed_dictionaries(
+        {"text": ANY_TEXT}, optional={"more": st.lists(VALUES, max_size=3), "n": VALUES}
+    ),
+    min_size=1,
+    max_size=6,
+)
 
 
 class Echo:
@@ -154,6 +168,23 @@ def test_classify_keeps_every_byte(examples: int) -> None:
     check(keep_every_byte, ROWS, DIALECTS, MARKED, examples=examples)
 
 
+def keep_every_object(objects: list[dict[str, object]]) -> None:
+    """JSON lines keep their values, halves of emojis and NUL among them, and get three more."""
+    with tempfile.TemporaryDirectory() as folder:
+        source, target = Path(folder) / "in.jsonl", Path(folder) / "out.jsonl"
+        lines = [
+            json.dumps(each, ensure_ascii=number % 2 == 0) for number, each in enumerate(objects)
+        ]
+        source.write_text("\n".join(lines), encoding="utf-8", newline="")
+        columns = Columns(text=("text",), prefix="new ")
+        classify_file(Echo(), source, target, columns, console=Console(file=io.StringIO()))
+        written = target.read_text(encoding="utf-8")
+        after = [json.loads(line) for line in written.split("\n")[:-1]]
+        added = [{key: each.pop(f"new {key}") for key in ANSWERS} for each in after]
+    assert [each["needs_review"] for each in added] == [True] * len(objects)
+    assert after == [json.loads(line) for line in lines]
+
+
 def refuse_in_one_line(content: bytes, name: str) -> None:
     """Any bytes are read as a table, or refused in one line."""
     with tempfile.TemporaryDirectory() as folder:
@@ -166,6 +197,12 @@ def refuse_in_one_line(content: bytes, name: str) -> None:
         else:
             message = ""
     assert "\n" not in message
+
+
+@many
+def test_json_lines_keep_every_object(examples: int) -> None:
+    """It only adds keys."""
+    check(keep_every_object, OBJECTS, examples=examples)
 
 
 @many
