@@ -172,9 +172,7 @@ def keep_every_object(objects: list[dict[str, object]]) -> None:
     """JSON lines keep their values, halves of emojis and NUL among them, and get three more."""
     with tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder) / "in.jsonl", Path(folder) / "out.jsonl"
-        lines = [
-            json.dumps(each, ensure_ascii=number % 2 == 0) for number, each in enumerate(objects)
-        ]
+        lines = [json.dumps(each) for each in objects]
         source.write_text("\n".join(lines), encoding="utf-8", newline="")
         columns = Columns(text=("text",), prefix="new ")
         classify_file(Echo(), source, target, columns, console=Console(file=io.StringIO()))
