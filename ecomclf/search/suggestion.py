@@ -235,7 +235,7 @@ def _suggest_training(draft: _Draft, rows: int, counts: Counter[str], words: np.
     epochs = 15 if classes > 20 and not large else 10 if small else 6
     draft.add("train", "epochs", epochs, f"{rows:,} rows")
     draft.add("train", "patience", max(3, epochs // 3), "")
-    if large:
+    if large or long:
         draft.add("train", "batch_size", 128 if rows < 200_000 else 256, "")
         draft.add("train", "learning_rate", 0.003, "")
     if uneven > _UNEVEN or classes > 20:
@@ -248,7 +248,7 @@ def _suggest_training(draft: _Draft, rows: int, counts: Counter[str], words: np.
     }
     if small:
         draft.add("model", "subwords", "ngrams", "few rows: words that were never seen are common")
-    elif not large:
+    elif not long:
         space["model.subwords"] = _choice("none", "ngrams")
     if uneven > _VERY_UNEVEN:
         space["train.class_weight"] = _choice("none", "balanced")
