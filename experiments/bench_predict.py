@@ -75,9 +75,9 @@ def measure(source: Path, rows: int, model: Any, *, full: bool) -> dict[str, flo
     quiet_mlflow()
     start_tensorflow(count_cores())
     from ecomclf.config.data_section import DataConfig
-    from ecomclf.data.sources import read_csv
+    from ecomclf.data.sources import read_file
 
-    texts = read_csv(source, DataConfig(source=str(source))).texts
+    texts = read_file(source, DataConfig(source=str(source))).texts
     classifier = model or build(texts)
     register(classifier)
     figures = batch(classifier, texts, rows)
