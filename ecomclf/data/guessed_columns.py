@@ -83,8 +83,9 @@ def _read_roles(
     """Return the roles of the columns, how the file is read, and whether it has a header."""
     if frame is not None:
         names = [str(name) for name in frame.columns]
-        drawn = frame.sample(min(len(frame), _SAMPLE_ROWS), random_state=0).fillna("").astype(str)
-        return find_roles(names, drawn.to_numpy().tolist(), source), "", True
+        drawn = frame.sample(min(len(frame), _SAMPLE_ROWS), random_state=0).astype(object)
+        cells = drawn.where(drawn.notna(), "").astype(str).to_numpy().tolist()
+        return find_roles(names, cells, source), "", True
     path = find_files([source], "data.source")[0]
     with open_table(path, options) as table:
         rows = ([*row.cells] for row in table.rows if any(row.cells))

@@ -112,6 +112,19 @@ def test_a_data_frame(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert config.data.label_column == "kind"
 
 
+def test_a_data_frame_may_have_any_types() -> None:
+    """Categories, numbers with missing values, dates, and two columns of one name."""
+    frame = rows_of(300).assign(
+        label=lambda rows: rows["label"].astype("category"),
+        price=[None if row % 7 == 0 else row / 3 for row in range(300)],
+        day=pd.date_range("2026-01-01", periods=300),
+    )
+    frame.loc[3, "text"] = None
+    frame.insert(0, "price", 1, allow_duplicates=True)
+    data = ecomclf.suggest_config(frame).data
+    assert (data.text_columns, data.label_column) == (("text",), "label")
+
+
 def test_what_cannot_be_used_is_one_error(tmp_path: Path) -> None:
     """A missing file, and an empty one."""
     with pytest.raises(DataError, match="no file at"):
