@@ -127,23 +127,30 @@ class _CsvWriter:
             marked = output_encoding(self._table).mark
             self._put(preamble if marked else preamble.removeprefix(_MARK))
         if header.named:
-            self._put(self._line(own, map(self._quote, header.added)))
+            cells = (*self._own_cells([own]), *map(self._quote, header.added))
+            self._put(self._dialect.separator.join(cells) + self._line_end)
 
     def write(self, rows: Sequence[Row], answers: pd.DataFrame) -> None:
         columns = (answers[name].tolist() for name in ANSWERS)
+        separator, line_end, quoted = self._dialect.separator, self._line_end, self._quote
         lines = [
-            self._line(row, (self._quote(label), f"{confidence:.4f}", _flag(needs_review)))
-            for row, label, confidence, needs_review in zip(rows, *columns, strict=True)
+            f"{own}{separator}{quoted(label)}{separator}{confidence:.4f}{separator}"
+            f"{'true' if needs_review else 'false'}{line_end}"
+            for own, label, confidence, needs_review in zip(
+                self._own_cells(rows), *columns, strict=True
+            )
         ]
         self._put("".join(lines))
 
     def end(self) -> None:
         """Nothing comes after the last row."""
 
-    def _line(self, row: Row, added: Any) -> str:
-        separator = self._dialect.separator
-        own = [row.raw.rstrip(_LINE_ENDS)] if self._copies else map(self._dialect.cell, row.cells)
-        return separator.join((*own, *added)) + self._line_end
+    def _own_cells(self, rows: Sequence[Row]) -> Iterator[str]:
+        """Yield the text of the input's cells of each row, without a line end."""
+        if self._copies:
+            return (row.raw.rstrip(_LINE_ENDS) for row in rows)
+        separator, cell = self._dialect.separator, self._dialect.cell
+        return (separator.join(map(cell, row.cells)) for row in rows)
 
     def _quote(self, name: str) -> str:
         if name not in self._quoted:
@@ -291,7 +298,3 @@ def _printable(cell: str) -> str:
 
 def _dumps(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
-
-
-def _flag(value: bool) -> str:
-    return "true" if value else "false"
