@@ -61,7 +61,7 @@ class Winner:
         if share <= _MANY_REVIEWS:
             return None
         return (
-            f"{share:.0%} of the validation rows need a review: winner.target_precision is "
+            f"{100 * share:.0f} % of the validation rows need a review: winner.target_precision is "
             f"{self.configs[0].winner.target_precision:g}, a lower one needs fewer reviews; texts "
             "without a known word always need one"
         )

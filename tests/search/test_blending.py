@@ -133,7 +133,7 @@ def test_the_linear_path_weighs_classes_as_the_config_says() -> None:
 
 @pytest.mark.parametrize(
     ("reviews", "said"),
-    [(5, None), (6, "60% of the validation rows need a review: "), (10, "100%")],
+    [(5, None), (6, "60 % of the validation rows need a review: "), (10, "100 %")],
 )
 def test_a_winner_says_that_most_rows_need_a_review(reviews: int, said: str | None) -> None:
     """With the key that changes that; half of the rows are not most."""
