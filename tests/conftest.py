@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 TINY = """\
 data: {source: sample, sample_rows: 400}
@@ -28,6 +29,10 @@ sweep:
 """
 
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+
+# Without files of past examples in the working directory, and whatever the speed of the machine.
+settings.register_profile("ecomclf", database=None, deadline=None)
+settings.load_profile("ecomclf")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

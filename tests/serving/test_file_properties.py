@@ -78,8 +78,6 @@ def check(
     """Check that a property holds for so many examples."""
     settings(
         max_examples=examples,
-        deadline=None,
-        database=None,
         suppress_health_check=[HealthCheck.too_slow],
     )(given(*strategies)(holds))()
 

@@ -71,8 +71,6 @@ def test_any_json_is_answered(shop: object, monkeypatch: pytest.MonkeyPatch) -> 
 
     @settings(
         max_examples=1000,
-        deadline=None,
-        database=None,
         suppress_health_check=[HealthCheck.too_slow],
     )
     @given(BODIES)
