@@ -402,7 +402,7 @@ def _with_columns(config: Config, file: str) -> Config:
     data = config.data
     if data.text_columns is not None and data.label_column is not None:
         return config
-    options = FileOptions(data.format, data.encoding, data.separator, data.quote)
+    options = FileOptions.of(data)
     columns = guess_columns(
         file, options=options, text=data.text_columns or (), label=data.label_column
     )

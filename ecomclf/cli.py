@@ -229,9 +229,7 @@ def classify(
     ],
     stage: Stage = "",
     version: Version = "",
-    text_column: Annotated[
-        list[str] | None, typer.Option(metavar="NAME", help="Text column; repeatable.")
-    ] = None,
+    text_column: TextColumns = None,
     header: Annotated[bool, typer.Option(help="The first row names the columns.")] = True,
     prefix: Annotated[str, typer.Option(metavar="P", help="Prefix of the added columns.")] = "",
     file_format: Annotated[
@@ -270,7 +268,7 @@ def classify(
         stage=stage,
         version=version,
         columns=Columns(text=names, header=header, prefix=prefix),
-        options=FileOptions(data.format, data.encoding, data.separator, data.quote),
+        options=FileOptions.of(data),
         rejects=Path(rejects) if rejects else None,
         force=force,
     )
@@ -385,14 +383,14 @@ def _columns(names: list[str] | None) -> tuple[int | str, ...]:
 
 def _choose_label(file: str, text_column: list[str] | None, given: str) -> int | str | None:
     """Return the label column that is given, or that a person at the terminal names; else None."""
-    from ecomclf import api
-
     if given:
         return _columns([given])[0]
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         return None
+    from ecomclf.data.guessed_columns import guess_columns
+
     try:
-        api.suggest_config(file, text_columns=_columns(text_column))
+        guess_columns(file, text=_columns(text_column))
     except AmbiguousLabelError as error:
         from rich.prompt import Prompt
 

@@ -11,8 +11,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any, BinaryIO, Literal, NamedTuple, cast
+from typing import Any, BinaryIO, Literal, NamedTuple, Self, cast
 
+from ecomclf.config.data_section import DataConfig
 from ecomclf.data.class_names import list_names
 from ecomclf.data.csv_dialect import CsvDialect, detect_dialect
 from ecomclf.data.text_encoding import TextEncoding, detect_encoding, given_encoding
@@ -65,6 +66,11 @@ class FileOptions(NamedTuple):
     encoding: str | None = None
     separator: str | None = None
     quote: str | None = None
+
+    @classmethod
+    def of(cls, config: DataConfig) -> Self:
+        """Return what a config gives."""
+        return cls(config.format, config.encoding, config.separator, config.quote)
 
 
 # Everything is detected.

@@ -128,7 +128,7 @@ def read_file(path: Path, config: DataConfig) -> Table:
 
     """
     columns = _columns(config, _DEFAULT_COLUMNS)
-    options = FileOptions(config.format, config.encoding, config.separator, config.quote)
+    options = FileOptions.of(config)
     return read_file_columns(path, columns, config.header, options)
 
 
