@@ -28,9 +28,8 @@ from ecomclf.models.linear_network import decisions_of_strings, read_linear_netw
 from ecomclf.models.linear_path import LinearPath
 from ecomclf.models.string_ngrams import character_ids, read_alphabet
 from ecomclf.models.subword_layers import (
-    SUBWORD_BUCKETS,
     SUBWORDS,
-    has_subwords,
+    find_buckets,
     subwords_of_strings,
 )
 from ecomclf.text.batching import predict_in_batches
@@ -280,6 +279,7 @@ class Classifier:
         _require(len(about["classes"]) == outputs, folder, f"the network has {outputs} classes")
         _require(layer.vocabulary_size() <= rows, folder, f"the network knows {rows} ids")
         vectorizer = Vectorizer(layer.get_vocabulary(), about["max_length"])
+        buckets = find_buckets(network)
         return cls(
             # Versions before 0.3.0 know one language.
             Cleaner(about["steps"], about["fill_missing"], about.get("language", "english")),
@@ -289,7 +289,7 @@ class Classifier:
             text_columns=about["text_columns"],
             threshold=about["threshold"],
             linear_path=read_linear_network(model, vectorizer.words),
-            ngrams=_read_ngrams(model) if has_subwords(network) else None,
+            ngrams=CharacterNgrams(read_alphabet(model), buckets) if buckets else None,
         )
 
 
@@ -320,7 +320,8 @@ def assemble(parts: str, path: str) -> None:
     folder = Path(parts)
     network = keras.models.load_model(folder / MODEL_FILE, compile=False)
     max_length, words, alphabet = json.loads((folder / _WORDS_FILE).read_text(encoding="utf-8"))
-    ngrams = alphabet and CharacterNgrams(alphabet, SUBWORD_BUCKETS)
+    buckets = find_buckets(network)
+    ngrams = CharacterNgrams(alphabet, buckets) if buckets else None
     vectorizer = Vectorizer(words, max_length)
     linear_path = LinearPath.load(folder, vectorizer.words)
     whole = Classifier(Cleaner(()), vectorizer, network, (), linear_path=linear_path, ngrams=ngrams)
@@ -334,11 +335,6 @@ def _vocabulary_sizes(network: Any) -> Iterator[int]:
             yield int(layer.input_dim)
         elif isinstance(layer, keras.Model):
             yield from _vocabulary_sizes(layer)
-
-
-def _read_ngrams(model: keras.Model) -> CharacterNgrams:
-    """Return the hash of a saved string model whose network has subwords."""
-    return CharacterNgrams(read_alphabet(model), SUBWORD_BUCKETS)
 
 
 def _read_about(folder: Path) -> dict[str, Any]:

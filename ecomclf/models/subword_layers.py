@@ -63,12 +63,23 @@ def fold_subwords(network: keras.Model, vectorizer: Vectorizer, ngrams: Characte
     embedding.set_weights([words])
 
 
+def find_buckets(network: Any) -> int | None:
+    """Return the number of buckets of a network's subwords, or of those nested in it.
+
+    It is None if there are none.
+    """
+    for layer in network.layers:
+        if layer.name == SUBWORDS:
+            return int(layer.input_dim)
+        found = find_buckets(layer) if isinstance(layer, keras.Model) else None
+        if found is not None:
+            return found
+    return None
+
+
 def has_subwords(network: Any) -> bool:
     """Return whether a network, or one that is nested in it, has subwords."""
-    return any(
-        layer.name == SUBWORDS or (isinstance(layer, keras.Model) and has_subwords(layer))
-        for layer in network.layers
-    )
+    return find_buckets(network) is not None
 
 
 def subwords_of_strings(

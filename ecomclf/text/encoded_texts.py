@@ -31,6 +31,8 @@ _WORDS_FILE = "words.json"
 ENCODING_CODE = (
     Path(__file__),
     *(Path(__file__).with_name(name) for name in ("cleaning.py", "token_ids.py", "vectorizer.py")),
+    # What cleaning takes from other wings.
+    *(Path(__file__).parents[1] / name for name in ("config/languages.py", "data/scripts.py")),
 )
 
 
