@@ -1,6 +1,5 @@
 """The Python API. Each command of the command line is one of these calls, and printing."""
 
-import functools
 import os
 import sys
 import time
@@ -27,15 +26,11 @@ if TYPE_CHECKING:
     from ecomclf.data.splitting import Split
     from ecomclf.models.classifier import Classifier
     from ecomclf.search.result import SweepResult
-    from ecomclf.search.scheduler import Workers
     from ecomclf.search.suggestion import Suggestion
     from ecomclf.serving.file_batch import Columns, Summary
     from ecomclf.tracking.registry import Move
 
 MODEL = "ecomclf"
-
-# Imported by each worker process while this one reads the data.
-_WORKER_MODULES = ("ecomclf.search.training_run", "ecomclf.search.worker")
 
 
 def sweep(
@@ -45,6 +40,8 @@ def sweep(
     trials: int | None = None,
     time_limit: str | float | None = None,
     workers: int | None = None,
+    engine: str | None = None,
+    address: str | None = None,
     study: str | None = None,
     storage: str | None = None,
     repeats: int | None = None,
@@ -62,6 +59,9 @@ def sweep(
         time_limit: how long this call may take, such as `10m`, or in seconds; default
             `sweep.time_limit`. The winner is chosen among the trials that were finished by then.
         workers: processes that train trials; default `sweep.workers`, else one per core.
+        engine: `local` or `ray`; default `sweep.engine`.
+        address: head node of the Ray cluster, such as `10.0.0.1:6379`; by default that of the
+            variable `RAY_ADDRESS`, else the cluster on this machine, else a new one for this call.
         study: name of the study; by default derived from the config, the data and the search space.
         storage: database address of the study, such as `postgresql+psycopg://…`; by default a file
             below `mlruns/`.
@@ -85,35 +85,35 @@ def sweep(
 
     """
     from ecomclf.runtime.tensorflow_setup import (
-        count_cores,
         imports_without_gc,
         quiet_mlflow,
         redirect_library_settings,
         require_backend,
-        warm_up,
-        worker_environment,
     )
-    from ecomclf.search.process_pool import LocalWorkers
+    from ecomclf.search.engine import open_workers
 
     begun = time.monotonic()
     for name, count in (("trials", trials), ("workers", workers), ("repeats", repeats)):
         if count is not None and count < 1:
             raise RequestError(f"{name} must be at least 1 but got {count}")
     config = _with_data(_loaded(config), data)
+    if engine is not None:
+        config = config.with_values({"sweep.engine": engine})
+    if address and config.sweep.engine != "ray":
+        raise RequestError("an address is that of a Ray cluster; ask for the engine ray with it")
     limit = config.sweep.time_limit if time_limit is None else _seconds(time_limit)
     backend = require_backend(repeats=bool(repeats))
     # Before the workers start: their own temporary folder is removed with them.
     redirect_library_settings()
-    cores = count_cores()
-    processes = min(workers or config.sweep.workers or cores, trials or config.sweep.trials)
-    pool: Workers = LocalWorkers(
-        functools.partial(warm_up, backend, max(1, cores // processes), _WORKER_MODULES),
-        count=processes,
-        tasks_per_worker=config.sweep.trials_per_worker,
-        environment=worker_environment(),
-    )
     # The workers start while this process imports what it needs itself, and reads the data.
-    with pool:
+    with open_workers(
+        config.sweep,
+        trials=trials or config.sweep.trials,
+        workers=workers,
+        backend=backend,
+        address=address,
+        storage=storage,
+    ) as pool:
         with imports_without_gc():
             from ecomclf.search.budget import Budget
             from ecomclf.search.plan import check_sweep_request, plan_sweep
@@ -128,7 +128,7 @@ def sweep(
             split,
             report,
             trials=trials,
-            workers=processes,
+            workers=pool.count,
             study=study,
             storage=storage,
             repeats=repeats,

@@ -120,6 +120,12 @@ def sweep(
     workers: Annotated[
         str, typer.Option(metavar="W", help="Worker processes; default: one per core.")
     ] = "",
+    engine: Annotated[
+        str, typer.Option(metavar="E", help="local, or ray for a cluster; default: the config's.")
+    ] = "",
+    address: Annotated[
+        str, typer.Option(metavar="HOST:PORT", help="Ray's head node, if not found by itself.")
+    ] = "",
     overrides: Overrides = None,
     study: StudyName = "",
     storage: Annotated[
@@ -149,6 +155,8 @@ def sweep(
         trials=total,
         time_limit=time_limit or None,
         workers=processes,
+        engine=engine or None,
+        address=address or None,
         study=study or None,
         storage=storage or None,
         repeats=again,

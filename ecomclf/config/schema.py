@@ -206,7 +206,14 @@ class SweepConfig(Section):
 
     Attributes:
         trials: total number of trials of the study, those of earlier calls included; by default 10.
-        workers: number of worker processes; by default one per core that this process may use.
+        engine: where trials run: in processes on this machine (`local`, the default), or on a `ray`
+            cluster, which needs the extra `ecomclf[ray]`.
+        workers: number of worker processes; by default as many as this machine, or the Ray cluster,
+            has room for.
+        cpus: CPUs of a worker, and threads of its TensorFlow; by default 1 on a Ray cluster, and
+            this machine's cores divided among its workers.
+        gpus: GPUs of a worker on a Ray cluster, which may be less than one; by default 0. On this
+            machine all workers share those that there are.
         seed: random seed of the sampler; by default 0.
         sampler: how values are drawn, never the same ones twice: Optuna's `tpe` (the default) or
             `gp`, which needs the package torch; `random`; or `grid`, every combination of a finite
@@ -239,7 +246,10 @@ class SweepConfig(Section):
     """
 
     trials: int = Field(10, ge=1)
+    engine: Literal["local", "ray"] = "local"
     workers: int | None = Field(None, ge=1)
+    cpus: int | None = Field(None, ge=1)
+    gpus: float = Field(0.0, ge=0)
     seed: int = Field(0, ge=0)
     sampler: Literal["tpe", "random", "grid", "gp"] = "tpe"
     time_limit: Annotated[float, BeforeValidator(parse_duration)] | None = None

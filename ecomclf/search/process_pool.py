@@ -1,8 +1,6 @@
-"""A pool of worker processes that run a given function. It knows nothing of trials.
+"""Worker processes on this machine.
 
-A worker warms up while its parent may not know the tasks yet, is set up once, then runs one task at
-a time. It ends when its parent does, and is replaced after a number of tasks, or when it dies. Each
-worker has its own pipe for tasks and results, so a dead worker affects no other. What all workers
+Each has its own pipe for tasks and results, so a dead worker affects no other. What all workers
 need to know is passed in a file: it may exceed a pipe's buffer, and the parent must not wait for a
 worker that dies before it reads.
 """
@@ -16,69 +14,31 @@ import shutil
 import signal
 import sys
 import tempfile
-import textwrap
 import threading
 import time
 import traceback
 import types
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from multiprocessing import connection
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
-from typing import Any, Generic, NoReturn, Protocol, Self, TypeVar
+from typing import Any, Generic, NoReturn, Self
 
-Context = TypeVar("Context")
-Task = TypeVar("Task")
+from ecomclf.search.workers import (
+    Context,
+    Died,
+    Emit,
+    Event,
+    Failed,
+    Finished,
+    Message,
+    Setup,
+    Task,
+    describe_error,
+)
 
 # Not forked: TensorFlow does not survive a fork.
 _SPAWN = multiprocessing.get_context("spawn")
-
-
-class Emit(Protocol):
-    """Sends a message from a running task to the parent."""
-
-    def __call__(self, body: Any) -> None:
-        """Send any picklable value."""
-
-
-# Called once in each worker; returns the function that runs a task.
-Setup = Callable[[Context], Callable[[Task, Emit], None]]
-
-
-@dataclass(frozen=True)
-class Message(Generic[Task]):
-    """A running task has sent a message."""
-
-    task: Task
-    body: Any
-
-
-@dataclass(frozen=True)
-class Finished(Generic[Task]):
-    """A task has completed."""
-
-    task: Task
-
-
-@dataclass(frozen=True)
-class Failed(Generic[Task]):
-    """A task, or the set-up of its worker, has raised: reason in one line, and traceback."""
-
-    task: Task
-    reason: str
-    error: str
-
-
-@dataclass(frozen=True)
-class Died(Generic[Task]):
-    """A worker has died during a task; `exit_code` is negative for a signal."""
-
-    task: Task
-    exit_code: int | None
-
-
-Event = Message[Task] | Finished[Task] | Failed[Task] | Died[Task]
 
 
 class LocalWorkers(Generic[Context, Task]):
@@ -106,7 +66,7 @@ class LocalWorkers(Generic[Context, Task]):
 
         """
         self._warm_up = warm_up
-        self._count = count
+        self.count = count
         self._tasks_per_worker = tasks_per_worker
         self._environment = dict(environment or {})
         self._folder = tempfile.TemporaryDirectory(prefix="ecomclf-workers-")
@@ -114,7 +74,7 @@ class LocalWorkers(Generic[Context, Task]):
         self._workers: list[_Worker[Task]] = []
 
     def __enter__(self) -> Self:
-        for _ in range(max(1, self._count - 1)):
+        for _ in range(max(1, self.count - 1)):
             self._add()
         return self
 
@@ -136,18 +96,7 @@ class LocalWorkers(Generic[Context, Task]):
         *,
         deadline: Callable[[], float | None] = lambda: None,
     ) -> Iterator[Event[Task]]:
-        """Run tasks as long as there are any, and yield what happens. Can be called once.
-
-        Args:
-            setup: called once in each worker with the context; returns the function that runs a
-                task.
-            context: any picklable value.
-            next_task: called whenever a worker is idle, and again after each event; None means that
-                there is nothing to do for now. With nothing to do and no task running, `run` ends.
-            deadline: called before each wait for an event; returns the time, of
-                `time.monotonic()`, at which `run` ends even if tasks are running, or None.
-
-        """
+        """Run tasks; see `WorkerPool.run`."""
         self._start.write_bytes(pickle.dumps((setup, context)))
         while True:
             self._hand_out(next_task)
@@ -169,7 +118,7 @@ class LocalWorkers(Generic[Context, Task]):
                 self._discard(worker)
         while True:
             idle = next((worker for worker in self._workers if worker.task is None), None)
-            if idle is None and len(self._workers) == self._count:
+            if idle is None and len(self._workers) == self.count:
                 return
             task = next_task()
             if task is None:
@@ -191,7 +140,7 @@ class LocalWorkers(Generic[Context, Task]):
             kind, body = worker.pipe.recv()
         except (EOFError, OSError):
             self._discard(worker)
-            return Died(task, worker.process.exitcode)
+            return Died(task, f"of exit code {worker.process.exitcode}")
         if kind == "message":
             return Message(task, body)
         worker.task = None
@@ -306,11 +255,6 @@ def _work(warm_up: Callable[[], object], start: Path, pipe: Any) -> None:
             send("failed", (describe_error(error), traceback.format_exc()))
         else:
             send("finished", None)
-
-
-def describe_error(error: Exception) -> str:
-    """Return an exception's type and message in one line of at most 300 characters."""
-    return textwrap.shorten(f"{type(error).__name__}: {error}", 300, placeholder=" …")
 
 
 def _end_with_parent(folder: Path) -> NoReturn:

@@ -13,13 +13,14 @@ from ecomclf.errors import JobError
 from ecomclf.runtime.tensorflow_setup import start_tensorflow
 from ecomclf.search import study as studies
 from ecomclf.search.budget import Budget
-from ecomclf.search.process_pool import Died, Event, Failed, LocalWorkers, Message
 from ecomclf.search.progress import SweepDisplay
+from ecomclf.search.storage import StudyLock
 from ecomclf.search.worker import Ended, Epoch, Started, TrialTask, WorkerContext, prepare_worker
+from ecomclf.search.workers import Died, Event, Failed, Message, WorkerPool
 from ecomclf.tracking.leaderboard import trial_state
 from ecomclf.tracking.runs import STOPPED, Run, Tracking
 
-Workers = LocalWorkers[WorkerContext, TrialTask]
+Workers = WorkerPool[WorkerContext, TrialTask]
 
 # After so many workers in a row have died before they got a trial, no more are started.
 _MAX_FALSE_STARTS = 3
@@ -32,6 +33,7 @@ class TrialScheduler:
         self,
         context: WorkerContext,
         study: optuna.Study,
+        lock: StudyLock,
         parent: Run,
         console: Console,
         *,
@@ -44,6 +46,7 @@ class TrialScheduler:
         Args:
             context: what the workers need to know.
             study: its trials are counted.
+            lock: the study's; nothing is handed out or counted once another process has it.
             parent: the run that new trials belong to.
             console: where progress is printed.
             total: number of trials that the study is to have.
@@ -54,6 +57,7 @@ class TrialScheduler:
         self._budget = budget
         self._context = context
         self._study = study
+        self._lock = lock
         self._parent = parent
         self._total = total
         # The trial number that each running task has announced; None before that.
@@ -95,8 +99,12 @@ class TrialScheduler:
             # A worker is idle, so a core is free to start what the winner is evaluated with.
             start_tensorflow()
             return None
+        self._lock.require()
         ordinals = [task.ordinal for task in self._announced]
-        task = TrialTask(studies.free_ordinal(self._study, ordinals), self._parent.run_id)
+        # Not a time of day or of this machine's clock: the worker may be elsewhere.
+        seconds = self._budget.deadline - time.monotonic() if self._budget else None
+        ordinal = studies.free_ordinal(self._study, ordinals)
+        task = TrialTask(ordinal, self._parent.run_id, seconds)
         self._announced[task] = None
         return task
 
@@ -154,6 +162,7 @@ class TrialScheduler:
         elif isinstance(body, Epoch):
             self._display.epoch(body.trial, body.epoch, body.score)
         elif isinstance(body, Ended):
+            self._lock.require()
             self._display.ended(
                 body.trial, body.state, body.score, body.error, body.never_predicted
             )
@@ -169,7 +178,7 @@ class TrialScheduler:
         if self._false_starts == _MAX_FALSE_STARTS:
             raise JobError(
                 f"{self._false_starts} workers in a row died before they got a trial, the last "
-                f"with exit code {death.exit_code}; if memory is short, use fewer --workers"
+                f"because {death.reason}; if memory is short, use fewer --workers"
             )
 
 

@@ -14,10 +14,10 @@ from typing import Any
 
 import optuna
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
-from sqlalchemy import NullPool, create_engine, make_url, text
+from sqlalchemy import Connection, NullPool, create_engine, make_url, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from ecomclf.errors import StudyError
+from ecomclf.errors import JobError, StudyError
 from ecomclf.runtime.locks import locked
 from ecomclf.tracking.connection import reason_of, without_password
 
@@ -67,8 +67,65 @@ def journal_path(name: str) -> Path:
     return STUDIES / f"{name}.journal"
 
 
+class StudyLock:
+    """The lock of a study in a file, which is held as long as the process lives."""
+
+    def require(self) -> None:
+        """Check that the lock is still held."""
+
+
+class _PostgresqlLock(StudyLock):
+    """An advisory lock in PostgreSQL, which is lost with its connection."""
+
+    def __init__(self, name: str, storage: str) -> None:
+        """Take the lock.
+
+        Raises:
+            StudyError: another process holds it.
+
+        """
+        self._name, self._storage = name, storage
+        self._connection = _lock_connection(storage)
+        if not self._take():
+            self._connection.close()
+            raise _held_by_another(name)
+
+    def require(self) -> None:
+        """Check that the lock is still held; if its connection was lost, take it again.
+
+        Raises:
+            JobError: another process has taken it meanwhile.
+            SQLAlchemyError: the database does not answer.
+
+        """
+        try:
+            self._connection.scalar(text("SELECT 1"))
+        except SQLAlchemyError:
+            self._connection.invalidate()
+            self._connection.close()
+            self._connection = _lock_connection(self._storage)
+            if not self._take():
+                raise JobError(
+                    "the connection to the study's storage was lost, and another process runs the "
+                    f"study {self._name!r} now; wait for it to end"
+                ) from None
+
+    def release(self) -> None:
+        """Give the lock up; the server may notice a closed connection only later."""
+        with contextlib.suppress(SQLAlchemyError):
+            self._connection.execute(
+                text("SELECT pg_advisory_unlock(:key)"), {"key": _lock_key(self._name)}
+            )
+        with contextlib.suppress(SQLAlchemyError):
+            self._connection.close()
+
+    def _take(self) -> bool:
+        statement = text("SELECT pg_try_advisory_lock(:key)")
+        return bool(self._connection.scalar(statement, {"key": _lock_key(self._name)}))
+
+
 @contextlib.contextmanager
-def lock_study(name: str, storage: str | None) -> Iterator[None]:
+def lock_study(name: str, storage: str | None) -> Iterator[StudyLock]:
     """Hold the lock of a study while the block runs.
 
     It excludes other sweeps of this folder and, when the storage is PostgreSQL, of other folders
@@ -91,15 +148,47 @@ def lock_study(name: str, storage: str | None) -> Iterator[None]:
                 f"cannot write the study's file {path}: {error.strerror}; run the sweep in a "
                 "folder that you can write to"
             ) from error
-        if storage and make_url(storage).get_backend_name() == "postgresql":
-            stack.enter_context(_hold_in_postgresql(name, storage))
-        yield
+        if not is_postgresql(storage):
+            yield StudyLock()
+            return
+        assert storage is not None
+        with opening(storage):
+            lock = _PostgresqlLock(name, storage)
+        stack.callback(lock.release)
+        yield lock
 
 
 @contextlib.contextmanager
-def _hold_in_postgresql(name: str, storage: str) -> Iterator[None]:
-    """Hold an advisory lock while the block runs; it ends with its connection at the latest."""
-    key = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], signed=True)
+def lock_draws(name: str, storage: str | None) -> Iterator[None]:
+    """Let one worker at a time draw the values of a trial, wherever the workers are.
+
+    With a database other than PostgreSQL they must be on one machine, in one folder.
+    """
+    if not is_postgresql(storage):
+        with locked(STUDIES / f"{name}.draw"):
+            yield
+        return
+    assert storage is not None
+    with contextlib.closing(_lock_connection(storage)) as connection:
+        # It ends with its connection.
+        connection.execute(
+            text("SELECT pg_advisory_lock(:key)"), {"key": _lock_key(f"{name}.draw")}
+        )
+        yield
+
+
+def is_postgresql(storage: str | None) -> bool:
+    """Return whether a storage is a PostgreSQL database, whose locks reach all machines."""
+    return storage is not None and make_url(storage).get_backend_name() == "postgresql"
+
+
+def _lock_key(name: str) -> int:
+    """Return the number of an advisory lock: 64 bits of a hash, signed."""
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], signed=True)
+
+
+def _lock_connection(storage: str) -> Connection:
+    """Return a connection for an advisory lock, which it holds until it ends."""
     # Some servers end idle transactions, and some routers idle connections.
     is_libpq = make_url(storage).get_driver_name().startswith("psycopg")
     options: dict[str, Any] = {
@@ -107,18 +196,7 @@ def _hold_in_postgresql(name: str, storage: str) -> Iterator[None]:
         "poolclass": NullPool,
         "connect_args": {"keepalives_idle": 60} if is_libpq else {},
     }
-    with contextlib.ExitStack() as stack:
-        with opening(storage):
-            connection = stack.enter_context(create_engine(storage, **options).connect())
-            is_held = connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": key})
-        if not is_held:
-            raise _held_by_another(name)
-        try:
-            yield
-        finally:
-            # The server may notice a closed connection only later.
-            with contextlib.suppress(SQLAlchemyError):
-                connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": key})
+    return create_engine(storage, **options).connect()
 
 
 def _held_by_another(name: str) -> StudyError:

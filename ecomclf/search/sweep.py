@@ -40,11 +40,12 @@ from ecomclf.search.plan import SweepPlan
 from ecomclf.search.result import SweepResult, finished_run, make_result, read_evaluation
 from ecomclf.search.scheduler import TrialScheduler, Workers, reconcile
 from ecomclf.search.seed_repeats import repeat_with_seeds
-from ecomclf.search.storage import lock_study
+from ecomclf.search.storage import StudyLock, lock_study
 from ecomclf.search.worker import WorkerContext
 from ecomclf.text.encoded_texts import (
     check_encodable,
     encode_texts,
+    portable_texts,
     precompute_encodings,
     searches_texts,
 )
@@ -61,6 +62,7 @@ class _Sweep:
 
     plan: SweepPlan
     study: optuna.Study
+    lock: StudyLock
     tracking: Tracking
     parent: Run
     console: Console
@@ -90,7 +92,7 @@ def run_sweep(plan: SweepPlan, workers: Workers, console: Console) -> SweepResul
 
     """
     check_encodable(plan.split, plan.config)
-    with lock_study(plan.study_name, plan.storage):
+    with lock_study(plan.study_name, plan.storage) as lock:
         identity = studies.study_identity(plan.config, plan.split.fingerprint)
         study = studies.open_study(plan.study_name, identity, plan.storage)
         tracking = connect(plan.config.tracking.experiment)
@@ -106,7 +108,7 @@ def run_sweep(plan: SweepPlan, workers: Workers, console: Console) -> SweepResul
             )
             print_leaderboard(tracking, console, study_id=study.user_attrs[studies.ID])
             return make_result(study, tracking, earlier, read_evaluation(tracking, earlier))
-        sweep = _start(plan, study, tracking, console)
+        sweep = _start(plan, study, lock, tracking, console)
         evaluation = _run_recorded(sweep, workers)
         study.set_user_attr(studies.REPEATS, plan.repeats)
         study.set_user_attr(studies.EVALUATION_RUN, sweep.parent.run_id)
@@ -126,7 +128,9 @@ def _require_runs(study: optuna.Study, tracking: Tracking) -> None:
         )
 
 
-def _start(plan: SweepPlan, study: optuna.Study, tracking: Tracking, console: Console) -> _Sweep:
+def _start(
+    plan: SweepPlan, study: optuna.Study, lock: StudyLock, tracking: Tracking, console: Console
+) -> _Sweep:
     """Start the parent run."""
     tags = studies.run_tags(study) | {
         PROTOCOL: plan.split.protocol,
@@ -134,7 +138,7 @@ def _start(plan: SweepPlan, study: optuna.Study, tracking: Tracking, console: Co
         MONITOR: plan.config.train.monitor,
     }
     parent = tracking.start_run("sweep", plan.study_name, tags=tags)
-    return _Sweep(plan, study, tracking, parent, console)
+    return _Sweep(plan, study, lock, tracking, parent, console)
 
 
 def _run_recorded(sweep: _Sweep, workers: Workers) -> FinalEvaluation:
@@ -215,11 +219,13 @@ def _schedule_trials(sweep: _Sweep) -> TrialScheduler:
         tracking=sweep.tracking,
         study_name=plan.study_name,
         storage=plan.storage,
-        deadline=budget.deadline if budget else None,
+        # Workers on other machines have no cache of this one's.
+        texts=portable_texts(plan.split, plan.config) if plan.config.sweep.engine == "ray" else {},
     )
     return TrialScheduler(
         context,
         sweep.study,
+        sweep.lock,
         sweep.parent,
         sweep.console,
         total=plan.trials,

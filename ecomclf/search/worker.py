@@ -5,8 +5,8 @@ says how the trial ended.
 """
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import optuna
@@ -15,12 +15,11 @@ from optuna.trial import TrialState
 from ecomclf.config.loading import Config
 from ecomclf.data.splitting import Split
 from ecomclf.errors import JobError
-from ecomclf.runtime.locks import locked
 from ecomclf.runtime.timing import Stopwatch
 from ecomclf.search import study as studies
 from ecomclf.search.drawing import draw_trial
-from ecomclf.search.process_pool import Emit, describe_error
-from ecomclf.search.storage import STUDIES
+from ecomclf.search.storage import lock_draws
+from ecomclf.search.workers import Emit, describe_error
 from ecomclf.tracking.connection import name_outage
 from ecomclf.tracking.runs import PRUNED, STOPPED, TRIAL, Run, Tracking
 
@@ -33,7 +32,8 @@ if TYPE_CHECKING:
 class WorkerContext:
     """What a worker needs to know besides its tasks; sent to it once.
 
-    `deadline` is the time, of `time.monotonic()`, at which trials are to have ended, if any.
+    `texts` are encoded texts by their text config, as JSON; a worker encodes those that are missing
+    itself, or finds them in the cache on its disk.
     """
 
     config: Config
@@ -41,15 +41,19 @@ class WorkerContext:
     tracking: Tracking
     study_name: str
     storage: str | None
-    deadline: float | None = None
+    texts: "Mapping[str, EncodedTexts]" = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class TrialTask:
-    """One trial to run; `ordinal` seeds its sampler, `parent` is the id of the parent run."""
+    """One trial to run; `ordinal` seeds its sampler, `parent` is the id of the parent run.
+
+    `seconds` is the time in which it is to have ended, if there is a limit.
+    """
 
     ordinal: int
     parent: str
+    seconds: float | None = None
 
 
 @dataclass(frozen=True)
@@ -88,15 +92,19 @@ def prepare_worker(context: WorkerContext) -> Callable[[TrialTask, Emit], None]:
     config = context.config
     epochs = max(config.possible_values("train.epochs"))
     study = studies.load_worker_study(context.study_name, context.storage, config.sweep, epochs)
-    encoded: dict[str, EncodedTexts] = {}
+    encoded: dict[str, EncodedTexts] = dict(context.texts)
 
     def work(task: TrialTask, emit: Emit) -> None:
-        _Trial(context, study, encoded, emit).run(task)
+        TrialRun(context, study, encoded, emit).run(task)
 
     return work
 
 
-class _Trial:
+class LostTrialError(Exception):
+    """The trial is no longer this worker's: somebody has declared the worker dead meanwhile."""
+
+
+class TrialRun:
     """One trial, from `ask` to `tell`."""
 
     def __init__(
@@ -114,13 +122,16 @@ class _Trial:
         self._score: float | None = None
         self._never_predicted: tuple[str, ...] = ()
         self._epoch_begun = 0.0
+        self._deadline: float | None = None
 
     def run(self, task: TrialTask) -> None:
         """Run a trial; exceptions of the trial itself are recorded, others are raised."""
         space = self._config.sweep.space
+        if task.seconds is not None:
+            self._deadline = time.monotonic() + task.seconds
         # Optuna creates a trial before it draws its values. Another worker must not look for
         # repetitions in between.
-        with locked(STUDIES / f"{self._context.study_name}.draw"):
+        with lock_draws(self._context.study_name, self._context.storage):
             trial = draw_trial(self._study, self._config.sweep, task.ordinal)
         if studies.ORDINAL not in trial.user_attrs:
             trial.set_user_attr(studies.ORDINAL, task.ordinal)
@@ -133,21 +144,33 @@ class _Trial:
         )
         self._emit(Started(trial.number, values))
         try:
-            with run.recorded(killed_by=(optuna.TrialPruned,), leave_open=is_outage):
+            with run.recorded(killed_by=(optuna.TrialPruned, LostTrialError), leave_open=is_outage):
                 score = self._attempt(trial, values, run)
+                self._require_ours(trial)
+        except LostTrialError:
+            return
         except optuna.TrialPruned:
-            self._study.tell(trial, state=TrialState.PRUNED)
+            self._study.tell(trial, state=TrialState.PRUNED, skip_if_finished=True)
             self._emit(Ended(trial.number, "pruned", self._score))
         except Exception as error:
             if is_outage(error):
                 # Not the trial's own error: it is tried again.
                 raise
-            self._study.tell(trial, state=TrialState.FAIL)
+            self._study.tell(trial, state=TrialState.FAIL, skip_if_finished=True)
             reason = trial.user_attrs[studies.OWN_ERROR]
             self._emit(Ended(trial.number, "failed", error=reason))
         else:
-            self._study.tell(trial, score)
+            self._study.tell(trial, score, skip_if_finished=True)
             self._emit(Ended(trial.number, "finished", score, None, self._never_predicted))
+
+    def _require_ours(self, trial: optuna.Trial) -> None:
+        """Check that nobody has settled the trial while this worker could not be reached.
+
+        Its values are tried again then, so that its run must not count.
+        """
+        here = self._study.get_trials(deepcopy=False)[trial.number]
+        if here.state != TrialState.RUNNING:
+            raise LostTrialError
 
     def _attempt(self, trial: optuna.Trial, values: dict[str, Any], run: Run) -> float:
         """Train the trial; note why it ended early while its run is still open."""
@@ -207,7 +230,7 @@ class _Trial:
 
         now, begun = time.monotonic(), self._epoch_begun
         self._epoch_begun = now
-        deadline = self._context.deadline
+        deadline = self._deadline
         if deadline is None or now + (now - begun) < deadline or studies.complete(self._study):
             return
         run.tag(**{STOPPED: "time limit"})

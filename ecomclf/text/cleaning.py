@@ -6,6 +6,7 @@ import re
 import string
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import regex
 
@@ -66,6 +67,10 @@ class Cleaner:
         self.fill_missing = fill_missing
         self.language = language
         self._functions = [STEPS[step](language) for step in self.steps]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Pickled as what it is made from: the functions themselves cannot be.
+        return type(self), (self.steps, self.fill_missing, self.language)
 
     def __call__(self, text: str) -> str:
         """Return one text cleaned."""

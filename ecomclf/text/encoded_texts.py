@@ -2,8 +2,8 @@
 
 import json
 import unicodedata
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -25,6 +25,11 @@ from ecomclf.text.word_vectors import (
     vector_files,
 )
 
+# Weights of the embedding layer, None for random ones, and metrics about them.
+InitialEmbeddings = tuple[np.ndarray | None, dict[str, float]]
+
+# Learned vectors of more sizes than these do not travel with the texts.
+_MOST_SIZES = 8
 _WORDS_FILE = "words.json"
 # The modules that turn texts into ids. Their source is part of the cache key, so that a change to
 # one of them invalidates the cache.
@@ -45,6 +50,8 @@ class EncodedTexts:
         vectorizer: holds the vocabulary of the training texts.
         train: ids of the training texts, in the order of the split.
         validation: ids of the validation texts.
+        embeddings: what `initial_embeddings` returns, by `model.embeddings` and size, as far as
+            `portable_texts` has computed it; the rest comes from the cache on disk.
 
     Example:
         texts = encode_texts(split, config.text)
@@ -56,8 +63,9 @@ class EncodedTexts:
     vectorizer: Vectorizer
     train: TokenIds
     validation: TokenIds
+    embeddings: Mapping[tuple[str, int], InitialEmbeddings] = field(default_factory=dict)
 
-    def initial_embeddings(self, config: ModelConfig) -> tuple[np.ndarray | None, dict[str, float]]:
+    def initial_embeddings(self, config: ModelConfig) -> InitialEmbeddings:
         """Return the initial weights of the embedding layer, and metrics about them.
 
         Returns:
@@ -72,6 +80,8 @@ class EncodedTexts:
         size = config.embedding_dim
         if config.embeddings == "random":
             return None, {}
+        if (config.embeddings, size) in self.embeddings:
+            return self.embeddings[config.embeddings, size]
         if config.embeddings == "word2vec":
             count = self.vectorizer.vocabulary_size
             return learned_vectors(self.train, vocabulary_size=count, size=size), {}
@@ -166,6 +176,32 @@ def precompute_encodings(split: Split, config: Config) -> None:
         _cache_vectors(texts, config, "word2vec", sizes)
 
 
+def portable_texts(split: Split, config: Config) -> dict[str, EncodedTexts]:
+    """Return the encoded texts of a sweep, by text config, with all that workers elsewhere need.
+
+    That includes the initial embeddings in the sizes that trials choose from, so that they are
+    computed once, and vector files are read on this machine only. From more than eight learned
+    sizes only the largest one is computed, which all larger embeddings share.
+
+    Returns:
+        One item, or none if the search space contains keys of the text config: trials then have a
+        vocabulary each.
+
+    """
+    if searches_texts(config):
+        return {}
+    texts = encode_texts(split, config.text)
+    sizes = config.possible_values("model.embedding_dim")
+    if len({min(size, MAX_LEARNED_SIZE) for size in sizes}) > _MOST_SIZES:
+        sizes = tuple(size for size in sizes if size >= MAX_LEARNED_SIZE)
+    embeddings = {
+        (source, size): texts.initial_embeddings(_with_embeddings(config, source, size))
+        for source in config.possible_values("model.embeddings")
+        for size in sizes
+    }
+    return {config.text.model_dump_json(): replace(texts, embeddings=embeddings)}
+
+
 def searches_texts(config: Config) -> bool:
     """Return whether the search space contains keys of the text config.
 
@@ -177,5 +213,9 @@ def searches_texts(config: Config) -> bool:
 def _cache_vectors(texts: EncodedTexts, config: Config, source: str, sizes: Iterable[int]) -> None:
     """Compute initial embeddings in each size, so that trials find them in the cache."""
     for size in sizes:
-        chosen = {"model.embeddings": source, "model.embedding_dim": size}
-        texts.initial_embeddings(config.with_values(chosen).model)
+        texts.initial_embeddings(_with_embeddings(config, source, size))
+
+
+def _with_embeddings(config: Config, source: str, size: int) -> ModelConfig:
+    """Return the model section with other embeddings."""
+    return config.with_values({"model.embeddings": source, "model.embedding_dim": size}).model

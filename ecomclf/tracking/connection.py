@@ -81,7 +81,7 @@ def name_outage(error: Exception) -> JobError | None:
 
     if isinstance(error, MlflowException):
         failed = f"the MLflow store {without_password(mlflow.get_tracking_uri())}"
-    elif isinstance(error, StorageInternalError):
+    elif isinstance(error, StorageInternalError | SQLAlchemyError):
         failed = "the study's storage"
     elif isinstance(error, OSError):
         failed = "the disk or the network"

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from ecomclf.search.process_pool import Died, Emit, Failed, Finished, LocalWorkers, Message
+from ecomclf.search.process_pool import LocalWorkers
+from ecomclf.search.workers import Died, Emit, Failed, Finished, Message
 
 
 def prepare(context: str) -> Callable[[Any, Emit], None]:
@@ -99,7 +100,7 @@ def test_a_death_is_reported_and_the_others_go_on() -> None:
     """A killed worker's task is Died with its signal; a new worker does the rest."""
     events = run(["die", "work", "work"])
     (death,) = of(events, Died)
-    assert (death.task[0], death.exit_code) == (0, -signal.SIGKILL)
+    assert (death.task[0], death.reason) == (0, f"of exit code -{signal.SIGKILL:d}")
     assert [event.task[0] for event in of(events, Finished)] == [1, 2]
 
 

@@ -11,9 +11,10 @@ from ecomclf.data.splitting import Split
 from ecomclf.errors import JobError
 from ecomclf.search import study as studies
 from ecomclf.search.budget import Budget
-from ecomclf.search.process_pool import Died, Failed, Finished, Message
 from ecomclf.search.scheduler import TrialScheduler, reconcile
+from ecomclf.search.storage import StudyLock
 from ecomclf.search.worker import Ended, Started, TrialTask, WorkerContext
+from ecomclf.search.workers import Died, Failed, Finished, Message
 from ecomclf.tracking.connection import connect
 from ecomclf.tracking.runs import TRIAL
 
@@ -38,7 +39,9 @@ def schedule(
     parent = tracking.start_run("sweep", "s", tags=studies.run_tags(study))
     # The scheduler hands the split on, and does not look at it.
     context = WorkerContext(config, cast(Split, None), tracking, study.study_name, None)
-    return TrialScheduler(context, study, parent, Console(file=output), total=total, workers=2)
+    return TrialScheduler(
+        context, study, StudyLock(), parent, Console(file=output), total=total, workers=2
+    )
 
 
 def test_a_trial_told_before_anothers_death_is_counted_once(
@@ -49,7 +52,9 @@ def test_a_trial_told_before_anothers_death_is_counted_once(
     parent = tracking.start_run("sweep", "s", tags=studies.run_tags(study))
     # The scheduler hands the split on, and does not look at it.
     context = WorkerContext(config, cast(Split, None), tracking, study.study_name, None)
-    trials = TrialScheduler(context, study, parent, Console(file=io.StringIO()), total=3, workers=2)
+    trials = TrialScheduler(
+        context, study, StudyLock(), parent, Console(file=io.StringIO()), total=3, workers=2
+    )
 
     def start() -> tuple[TrialTask, optuna.Trial]:
         task = trials._next_task()
@@ -60,7 +65,7 @@ def test_a_trial_told_before_anothers_death_is_counted_once(
 
     (first, one), (second, _) = start(), start()
     study.tell(one, 0.5)
-    trials._follow(Died(second, -9))
+    trials._follow(Died(second, "of exit code -9"))
     trials._follow(Finished(first))
     (third, three), (fourth, four) = start(), start()
     assert trials._next_task() is None
@@ -98,11 +103,11 @@ def test_workers_that_never_begin_end_the_sweep(config: Config, study: optuna.St
     for _ in range(2):
         task = trials._next_task()
         assert task is not None
-        trials._follow(Died(task, -9))
+        trials._follow(Died(task, "of exit code -9"))
     task = trials._next_task()
     assert task is not None
     with pytest.raises(JobError, match=r"3 workers in a row .* exit code -9; .* fewer --workers"):
-        trials._follow(Died(task, -9))
+        trials._follow(Died(task, "of exit code -9"))
 
 
 def test_a_failure_outside_of_a_trial_ends_the_sweep(config: Config, study: optuna.Study) -> None:
@@ -141,7 +146,9 @@ def test_running_trials_are_stopped_in_time_once_there_is_a_complete_one(
     parent = tracking.start_run("sweep", "s", tags=studies.run_tags(study))
     context = WorkerContext(config, cast(Split, None), tracking, study.study_name, None)
     console, budget = Console(file=io.StringIO()), Budget(100.0, begun=0.0)
-    trials = TrialScheduler(context, study, parent, console, total=3, workers=2, budget=budget)
+    trials = TrialScheduler(
+        context, study, StudyLock(), parent, console, total=3, workers=2, budget=budget
+    )
     assert trials._deadline() is None
     study.tell(study.ask(studies.distributions(config.sweep.space)), 0.5)
     assert trials._deadline() == budget.deadline
