@@ -17,14 +17,18 @@ PORT ?= 5001
 # Rows (label, text) for `make bench`.
 DATA ?= data/ecommerceDataset.csv
 
-.PHONY: sweep test test-pythons check ui serve bench lock
+.PHONY: sweep test test-slow test-pythons check ui serve bench lock
 
 sweep: .venv
 	$(BIN)/mlflow run . --env-manager=local --experiment-name ecomclf -P config=configs/sample.yaml
 
 # Two processes, because most tests use one core only.
 test: .venv
-	$(BIN)/pytest -n 2 --dist worksteal
+	$(BIN)/pytest -n 2 --dist worksteal -m "not long"
+
+# What takes minutes each: clusters, a hundred kills.
+test-slow: .venv
+	$(BIN)/pytest -m long
 
 # The fast tests on each Python that this machine has.
 test-pythons:

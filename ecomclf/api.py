@@ -99,8 +99,7 @@ def sweep(
     config = _with_data(_loaded(config), data)
     if engine is not None:
         config = config.with_values({"sweep.engine": engine})
-    if address and config.sweep.engine != "ray":
-        raise RequestError("an address is that of a Ray cluster; ask for the engine ray with it")
+    _check_engine(config.sweep.engine, address)
     limit = config.sweep.time_limit if time_limit is None else _seconds(time_limit)
     backend = require_backend(repeats=bool(repeats))
     # Before the workers start: their own temporary folder is removed with them.
@@ -281,7 +280,7 @@ def load(source: str | Path, *, model: str = MODEL) -> "Classifier":
 
 
 def classify(
-    source: Path,
+    source: str | Path,
     target: Path,
     *,
     model: str = MODEL,
@@ -290,27 +289,72 @@ def classify(
     columns: "Columns | None" = None,
     options: "FileOptions | None" = None,
     rejects: Path | None = None,
+    engine: str | None = None,
+    address: str | None = None,
     force: bool = False,
 ) -> "Summary":
-    """Classify the rows of a file; see `ecomclf.serving.file_batch.classify_file`."""
+    """Classify the rows of a file, or of all files that a pattern names.
+
+    See `ecomclf.serving.file_batch.classify_file`, and `ecomclf.serving.shards.classify_shards` for
+    several files: `target` and `rejects` are folders then, and the same call again classifies what
+    is missing.
+
+    Args:
+        source: a file, a folder of files, or a pattern such as `shards/*.parquet`.
+        target: where the rows go with their predictions.
+        model: name of the registered model.
+        stage: stage of the version; by default Production, else Staging.
+        version: number of the version.
+        columns: the text columns, and how the added ones are named.
+        options: what is given of the input's format.
+        rejects: where malformed rows go; without it they are an error.
+        engine: `local`, the default, or `ray`, for several files.
+        address: head node of the Ray cluster; see `sweep`.
+        force: replace existing outputs.
+
+    """
     from rich.console import Console
 
     from ecomclf.data.file_format import DETECTED
     from ecomclf.runtime.tensorflow_setup import count_cores, start_tensorflow
+    from ecomclf.serving.batches import classify_many
     from ecomclf.serving.file_batch import Columns, check_request, classify_file
+    from ecomclf.serving.shards import find_shards, is_many
 
-    check_request(source, target, rejects, force=force)
+    _check_engine(engine, address)
+    many = is_many(str(source))
+    if engine == "ray" and not many:
+        raise RequestError(
+            f"the engine ray classifies several files, and {str(source)!r} names one; name a "
+            "pattern such as 'shards/*.parquet', and a folder for the outputs"
+        )
+    console = Console(stderr=True)
+    if many:
+        shards = find_shards(str(source), target, rejects)
+        registry, found = find_version(model, stage, version)
+        return classify_many(
+            registry,
+            found,
+            shards,
+            columns or Columns(),
+            options or DETECTED,
+            console,
+            on_ray=engine == "ray",
+            address=address,
+            force=force,
+        )
+    check_request(Path(source), target, rejects, force=force)
     registry, found = find_version(model, stage, version)
     threads = count_cores()
     start_tensorflow(threads)
     return classify_file(
         registry.load(found),
-        source,
+        Path(source),
         target,
         columns or Columns(),
         options=options or DETECTED,
         rejects=rejects,
-        console=Console(stderr=True),
+        console=console,
         threads=threads,
     )
 
@@ -442,6 +486,15 @@ def load_data(
             "rows have their text in training; the metrics are inflated"
         )
     return split, report
+
+
+def _check_engine(engine: str | None, address: str | None) -> None:
+    if engine not in (None, "local", "ray"):
+        raise RequestError(f"the engine must be local or ray but got {engine!r}")
+    if address and engine != "ray":
+        raise RequestError(
+            f"the address {address!r} is that of a Ray cluster; ask for the engine ray with it"
+        )
 
 
 def _seconds(duration: str | float) -> float:

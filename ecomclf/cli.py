@@ -72,6 +72,9 @@ TextColumns = Annotated[
     typer.Option("--text-column", metavar="NAME", help="Text column; repeatable."),
 ]
 LabelColumn = Annotated[str, typer.Option(metavar="NAME", help="Column of the class.")]
+Address = Annotated[
+    str, typer.Option(metavar="HOST:PORT", help="Ray's head node, if not found by itself.")
+]
 StudyName = Annotated[str, typer.Option("--study", metavar="NAME", help="Name of the study.")]
 
 
@@ -123,9 +126,7 @@ def sweep(
     engine: Annotated[
         str, typer.Option(metavar="E", help="local, or ray for a cluster; default: the config's.")
     ] = "",
-    address: Annotated[
-        str, typer.Option(metavar="HOST:PORT", help="Ray's head node, if not found by itself.")
-    ] = "",
+    address: Address = "",
     overrides: Overrides = None,
     study: StudyName = "",
     storage: Annotated[
@@ -230,10 +231,15 @@ def rollback(
 
 @app.command()
 def classify(
-    source: Annotated[Path, typer.Argument(metavar="IN", help="Rows to classify.")],
+    source: Annotated[
+        str, typer.Argument(metavar="IN", help="Rows to classify; a pattern names several files.")
+    ],
     target: Annotated[
         Path,
-        typer.Argument(metavar="OUT", help="The rows with their labels; its ending is the format."),
+        typer.Argument(
+            metavar="OUT",
+            help="The rows with their labels; its ending is the format. For several: a folder.",
+        ),
     ],
     stage: Stage = "",
     version: Version = "",
@@ -253,6 +259,10 @@ def classify(
     rejects: Annotated[
         str, typer.Option(metavar="FILE", help="Write broken rows here instead of stopping.")
     ] = "",
+    engine: Annotated[
+        str, typer.Option(metavar="E", help="local, or ray for several files on a cluster.")
+    ] = "",
+    address: Address = "",
     force: Annotated[bool, typer.Option("--force", help="Replace existing files.")] = False,
     model: ModelName = "ecomclf",
 ) -> None:
@@ -278,6 +288,8 @@ def classify(
         columns=Columns(text=names, header=header, prefix=prefix),
         options=FileOptions.of(data),
         rejects=Path(rejects) if rejects else None,
+        engine=engine or None,
+        address=address or None,
         force=force,
     )
 

@@ -111,6 +111,8 @@ def _look() -> RayCluster:
 def _connect(address: str) -> None:
     import ray
 
+    # Read by Ray's C++ library, which writes to stderr by itself.
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "error"}
     try:
         ray.init(address=address, **quiet)

@@ -156,8 +156,12 @@ def redirect_library_settings() -> None:
 
 
 def quiet_mlflow() -> None:
-    """Make MLflow and its database migrations log errors only, and show no progress bars."""
+    """Make MLflow and its database migrations log errors only, and show no progress bars or links.
+
+    It prints a link whenever a run ends, when the store is a server.
+    """
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     # MLflow sets its log level from this variable on import; the loop is for when it is imported
     # already.
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")

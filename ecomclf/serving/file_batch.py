@@ -1,8 +1,10 @@
 """`classify_file`: copy a file of any format, adding a prediction to each row."""
 
+import glob
 import gzip
 import os
 import time
+import uuid
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -373,7 +375,8 @@ def _problem(path: Path, force: bool) -> str | None:
 def _atomic_write(path: Path) -> Iterator[BinaryIO]:
     """Open a temporary file that is renamed to `path` if no error occurs, else removed."""
     final = Path(os.path.realpath(path))
-    part = final.with_name(f".{final.name}.{os.getpid()}.part")
+    # Processes of other machines may write to the same folder.
+    part = final.with_name(f".{final.name}.{uuid.uuid4().hex[:12]}.part")
     try:
         with part.open("wb") as file:
             # Level 6 takes a third of the time of level 9, the default.
@@ -382,6 +385,13 @@ def _atomic_write(path: Path) -> Iterator[BinaryIO]:
                 yield cast(BinaryIO, stream)
         part.replace(final)
     finally:
+        part.unlink(missing_ok=True)
+
+
+def discard_parts(path: Path) -> None:
+    """Remove what killed processes have left of a file that `classify_file` was writing."""
+    final = Path(os.path.realpath(path))
+    for part in final.parent.glob(glob.escape(f".{final.name}.") + "*.part"):
         part.unlink(missing_ok=True)
 
 

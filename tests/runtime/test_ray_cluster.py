@@ -1,0 +1,35 @@
+import socket
+
+import pytest
+
+from ecomclf.errors import RequestError
+from ecomclf.runtime.ray_cluster import connected
+
+
+@pytest.mark.parametrize(
+    ("address", "message"),
+    [
+        ("ray://127.0.0.1:10001", "is one of Ray Client, which carries no messages"),
+        ("somewhere", "the address of a Ray cluster is HOST:PORT but got 'somewhere'"),
+        ("127.0.0.1:no", "the address of a Ray cluster is HOST:PORT but got '127.0.0.1:no'"),
+    ],
+)
+def test_an_address_that_is_none_is_refused(
+    address: str, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether it is given, or comes from Ray's variable."""
+    with pytest.raises(RequestError, match=message), connected(address):
+        pass
+    monkeypatch.setenv("RAY_ADDRESS", address)
+    with pytest.raises(RequestError, match=message), connected():
+        pass
+
+
+def test_a_cluster_that_does_not_answer_is_named() -> None:
+    """At once, with the remedy: Ray itself would try for minutes."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+        message = rf"no Ray cluster answers at {address} \(Connection refused\); start one there"
+        with pytest.raises(RequestError, match=message), connected(address):
+            pass
