@@ -32,7 +32,7 @@ def main() -> None:
     pins = [
         line
         for line in listed.splitlines()
-        if "==" in line and not line.startswith(("ecomclf", "pip=="))
+        if "==" in line and not line.startswith(("ecomclf", "pip==", "#"))
     ]
     (ROOT / "requirements.lock").write_text("\n".join(pins) + "\n", encoding="utf-8")
     needed = find_needed(PACKAGE, EXTRAS)

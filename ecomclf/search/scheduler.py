@@ -73,7 +73,8 @@ class TrialScheduler:
             workers=workers,
             monitor=context.config.train.monitor,
         )
-        if studies.complete(study):
+        self._has_complete = bool(studies.complete(study))
+        if self._has_complete:
             self._display.best_so_far(study.best_value, study.best_trial.number)
 
     def run(self, workers: Workers) -> None:
@@ -95,7 +96,8 @@ class TrialScheduler:
         # After a worker has died, nothing new starts before the lost trial is enqueued again.
         if self._unsettled:
             return None
-        if self._all_begun() or not self._has_time():
+        study = studies.Snapshot(self._study)
+        if self._all_begun(study) or not self._has_time(study):
             # A worker is idle, so a core is free to start what the winner is evaluated with.
             start_tensorflow()
             return None
@@ -103,16 +105,16 @@ class TrialScheduler:
         ordinals = [task.ordinal for task in self._announced]
         # Not a time of day or of this machine's clock: the worker may be elsewhere.
         seconds = self._budget.deadline - time.monotonic() if self._budget else None
-        ordinal = studies.free_ordinal(self._study, ordinals)
+        ordinal = studies.free_ordinal(study, ordinals)
         task = TrialTask(ordinal, self._parent.run_id, seconds)
         self._announced[task] = None
         return task
 
-    def _all_begun(self) -> bool:
+    def _all_begun(self, study: studies.Trials) -> bool:
         """Return whether no further trial is to begin, unless a running one is lost."""
-        if studies.has_ended(self._study, self._context.config.sweep, self._total):
+        if studies.has_ended(study, self._context.config.sweep, self._total):
             return True
-        done = studies.counted_trials(self._study)
+        done = studies.counted_trials(study)
         # A trial may have ended without its worker having said so yet.
         working = [trial for trial in self._announced.values() if trial not in done]
         return len(done) + len(working) >= self._total
@@ -122,15 +124,15 @@ class TrialScheduler:
 
         Without one there is no winner: a worker itself ends its trial early then, and keeps it.
         """
-        if self._budget is None or not studies.complete(self._study):
+        if self._budget is None or not self._has_complete:
             return None
         return self._budget.deadline
 
-    def _has_time(self) -> bool:
+    def _has_time(self, study: studies.Trials) -> bool:
         """Return whether a trial that begins now is expected to end in time."""
         if self._budget is None:
             return True
-        return self._budget.allows(time.monotonic(), studies.durations(self._study))
+        return self._budget.allows(time.monotonic(), studies.durations(study))
 
     def _follow(self, event: Event[TrialTask]) -> None:
         if isinstance(event, Message):
@@ -150,6 +152,7 @@ class TrialScheduler:
         if self._unsettled and None not in self._announced.values():
             alive = [trial for trial in self._announced.values() if trial is not None]
             reconcile(self._study, self._context.tracking, alive=alive, after_death=True)
+            self._has_complete = bool(studies.complete(self._study))
             self._unsettled = False
 
     def _show(self, message: Message[TrialTask]) -> None:
@@ -166,6 +169,7 @@ class TrialScheduler:
             self._display.ended(
                 body.trial, body.state, body.score, body.error, body.never_predicted
             )
+            self._has_complete = self._has_complete or body.state == "finished"
             self.one_has_ended.set()
 
     def _worker_died(self, death: Died[TrialTask]) -> None:

@@ -6,9 +6,9 @@ import json
 import math
 import re
 import uuid
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Container, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 import optuna
 from optuna.distributions import (
@@ -43,6 +43,34 @@ REPETITION_OF = "repetition_of"
 ATTEMPT = "attempt"
 
 MAX_ATTEMPTS = 3
+
+
+class Trials(Protocol):
+    """What can list its trials: a study, or a `Snapshot` of one."""
+
+    def get_trials(
+        self, deepcopy: bool = True, states: Container[TrialState] | None = None
+    ) -> list[FrozenTrial]:
+        """Return the trials in some states, by default all."""
+
+
+class Snapshot:
+    """The trials of a study at one moment, for several questions.
+
+    To read them from a database takes up to 50 ms with 16 running trials.
+    """
+
+    def __init__(self, study: optuna.Study) -> None:
+        self._trials = study.get_trials(deepcopy=False)
+
+    def get_trials(
+        self,
+        deepcopy: bool = False,  # noqa: ARG002 - they are never copied
+        states: Container[TrialState] | None = None,
+    ) -> list[FrozenTrial]:
+        """Return the trials in some states, by default all."""
+        return [trial for trial in self._trials if states is None or trial.state in states]
+
 
 # Sections and keys that trials do not depend on; the fingerprint represents the rows of `data`.
 _NOT_COMPARED = ("name", "data.", "sweep.", "winner.", "tracking.", "registry.")
@@ -184,24 +212,24 @@ def counts(trial: FrozenTrial) -> bool:
     )
 
 
-def counted_trials(study: optuna.Study) -> list[int]:
+def counted_trials(study: Trials) -> list[int]:
     """Return the numbers of the trials that count."""
     return [trial.number for trial in study.get_trials(deepcopy=False) if counts(trial)]
 
 
-def counted(study: optuna.Study) -> int:
+def counted(study: Trials) -> int:
     """Return the number of trials that count."""
     return len(counted_trials(study))
 
 
-def has_ended(study: optuna.Study, config: SweepConfig, trials: int) -> bool:
+def has_ended(study: Trials, config: SweepConfig, trials: int) -> bool:
     """Return whether no trial is missing: all are there, or `stop_after` found no better one."""
     if counted(study) >= trials:
         return True
     return config.stop_after is not None and trials_since_best(study) >= config.stop_after
 
 
-def trials_since_best(study: optuna.Study) -> int:
+def trials_since_best(study: Trials) -> int:
     """Return how many complete or pruned trials have ended after the best one.
 
     Before any trial is complete it is 0: there is nothing to be better than.
@@ -216,7 +244,7 @@ def trials_since_best(study: optuna.Study) -> int:
     return since if best > -math.inf else 0
 
 
-def durations(study: optuna.Study) -> list[float]:
+def durations(study: Trials) -> list[float]:
     """Return the seconds that each complete trial has taken."""
     return [
         trial.duration.total_seconds() for trial in complete(study) if trial.duration is not None
@@ -229,18 +257,18 @@ def evaluation_key(study: optuna.Study, config: Config) -> str:
     return json.dumps([counted(study), *(section.model_dump() for section in sections)])
 
 
-def free_ordinal(study: optuna.Study, taken: Collection[int]) -> int:
+def free_ordinal(study: Trials, taken: Collection[int]) -> int:
     """Return the lowest ordinal that neither a trial of the study has, nor `taken` holds."""
     drawn = {trial.user_attrs.get(ORDINAL) for trial in study.get_trials(deepcopy=False)}
     return next(number for number in itertools.count() if number not in {*drawn, *taken})
 
 
-def running(study: optuna.Study) -> list[FrozenTrial]:
+def running(study: Trials) -> list[FrozenTrial]:
     """Return the trials that are running, or whose worker was killed."""
     return study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
 
 
-def complete(study: optuna.Study) -> list[FrozenTrial]:
+def complete(study: Trials) -> list[FrozenTrial]:
     """Return the complete trials."""
     return study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
 

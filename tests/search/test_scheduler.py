@@ -1,4 +1,5 @@
 import io
+import time
 from pathlib import Path
 from typing import cast
 
@@ -145,10 +146,15 @@ def test_running_trials_are_stopped_in_time_once_there_is_a_complete_one(
     tracking = connect("ecomclf")
     parent = tracking.start_run("sweep", "s", tags=studies.run_tags(study))
     context = WorkerContext(config, cast(Split, None), tracking, study.study_name, None)
-    console, budget = Console(file=io.StringIO()), Budget(100.0, begun=0.0)
+    console, budget = Console(file=io.StringIO()), Budget(100.0, begun=time.monotonic())
     trials = TrialScheduler(
         context, study, StudyLock(), parent, console, total=3, workers=2, budget=budget
     )
     assert trials._deadline() is None
-    study.tell(study.ask(studies.distributions(config.sweep.space)), 0.5)
+    task = trials._next_task()
+    assert task is not None
+    trial = study.ask(studies.distributions(config.sweep.space))
+    trials._follow(Message(task, Started(trial.number, {})))
+    study.tell(trial, 0.5)
+    trials._follow(Message(task, Ended(trial.number, "finished", 0.5)))
     assert trials._deadline() == budget.deadline
