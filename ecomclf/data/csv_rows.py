@@ -10,13 +10,10 @@ from contextlib import contextmanager
 from typing import BinaryIO, Self
 
 from ecomclf.data.csv_dialect import SEPARATORS, CsvDialect, separator_line
-from ecomclf.data.row import Row
+from ecomclf.data.row import LARGEST_ROW, Row
 from ecomclf.data.text_encoding import TextEncoding
 from ecomclf.errors import DataError
 
-# A quote that is never closed turns the rest of the file into one row, and the csv module takes
-# four bytes per character.
-LARGEST_ROW = 16 * 2**20
 _MARK = "\ufeff"
 # Bytes that are not valid, as `surrogateescape` decodes them.
 _INVALID = re.compile("[\udc80-\udcff]")

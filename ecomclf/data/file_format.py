@@ -29,6 +29,8 @@ _NAMES = {
 }
 # Bytes that the dialect is detected from.
 _BLOCK = 2**18
+# The texts of an Excel file are in memory, and it may hold a thousand times its own size.
+_LARGEST_WORKBOOK = 2 * 2**30
 _GZIP, _ZIP, _PARQUET = b"\x1f\x8b", b"PK\x03\x04", b"PAR1"
 # What is no table, by its first bytes.
 _NO_TABLES = {
@@ -205,6 +207,12 @@ def _open_zip(raw: BinaryIO, path: Path, stack: ExitStack) -> tuple[BinaryIO, st
         raise DataError(f"{path} is not a whole zip file: {error}; pack it again") from error
     names = archive.namelist()
     if "[Content_Types].xml" in names:
+        size = sum(entry.file_size for entry in archive.infolist())
+        if size > _LARGEST_WORKBOOK:
+            raise DataError(
+                f"{path} would have {size:,} bytes unpacked, more than an Excel file of "
+                f"{_LARGEST_WORKBOOK:,} that can be read; save its table as CSV"
+            )
         raw.seek(0)
         return raw, ""
     tables = [name for name in names if not _is_hidden(name)]

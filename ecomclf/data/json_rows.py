@@ -2,16 +2,18 @@
 
 import io
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import chain, islice
 from typing import Any, BinaryIO
 
-from ecomclf.data.row import Row
+from ecomclf.data.row import LARGEST_ROW, Row
 from ecomclf.data.text_encoding import TextEncoding
 from ecomclf.errors import DataError
 
 # The columns are the keys of so many objects, in the order of their first appearance.
 _HEAD = 1_000
+# An array is read as a whole, and a packed file may hold a thousand times its own size.
+LARGEST_ARRAY = 2**30
 _MARK = "\ufeff"
 _Line = tuple[int, str, dict[str, Any] | str]
 
@@ -67,12 +69,17 @@ def cell_of(value: Any) -> str:
     return "" if value is None else json.dumps(value, ensure_ascii=False)
 
 
-def _objects_of_lines(text: Iterable[str]) -> Iterator[_Line]:
+def _objects_of_lines(text: io.TextIOBase) -> Iterator[_Line]:
     """Yield number, text and object of each line; instead of an object, what is wrong with it."""
-    for number, line in enumerate(text, start=1):
+    for number, line in enumerate(iter(lambda: text.readline(LARGEST_ROW + 1), ""), start=1):
         if number == 1:
             line = line.removeprefix(_MARK)
         if not line.strip():
+            continue
+        if len(line) > LARGEST_ROW:
+            while line and not line.endswith("\n"):
+                line = text.readline(LARGEST_ROW)
+            yield number, "", f"longer than {LARGEST_ROW:,} characters"
             continue
         try:
             found = json.loads(line)
@@ -83,8 +90,14 @@ def _objects_of_lines(text: Iterable[str]) -> Iterator[_Line]:
 
 
 def _objects_of_array(text: io.TextIOBase, source: str) -> Iterator[_Line]:
+    content = text.read(LARGEST_ARRAY + 1).removeprefix(_MARK)
+    if len(content) > LARGEST_ARRAY:
+        raise DataError(
+            f"{source} is longer than {LARGEST_ARRAY:,} characters, and a JSON array is read as a "
+            "whole; write an object a line (JSON lines)"
+        )
     try:
-        found = json.loads(text.read().removeprefix(_MARK))
+        found = json.loads(content)
     except (ValueError, RecursionError) as error:
         raise DataError(f"{source} is not valid JSON: {error}; correct it") from error
     for number, each in enumerate(found, start=1):

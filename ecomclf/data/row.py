@@ -3,6 +3,10 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+# Characters. A quote that is never closed turns the rest of a CSV file into one row, and the csv
+# module takes four bytes for each; a packed file may hold a line of gigabytes.
+LARGEST_ROW = 16 * 2**20
+
 
 class Row(NamedTuple):
     """One row of a file.

@@ -24,6 +24,7 @@ from ecomclf.errors import RequestError
 from ecomclf.evaluation.report import Report, evaluate
 from ecomclf.models.architecture import alone_or_listed
 from ecomclf.models.cpu_lstm import with_fast_lstms
+from ecomclf.models.keras_file import load_keras
 from ecomclf.models.linear_network import decisions_of_strings, read_linear_network
 from ecomclf.models.linear_path import LinearPath
 from ecomclf.models.string_ngrams import character_ids, read_alphabet
@@ -273,7 +274,7 @@ class Classifier:
                 f"{folder}: {ABOUT_FILE} was written for another {MODEL_FILE}; take both from one "
                 "version"
             )
-        model = keras.models.load_model(folder / MODEL_FILE, compile=False)
+        model = load_keras(folder / MODEL_FILE)
         network, layer = model.get_layer("classifier"), model.get_layer("vectorizer")
         outputs, rows = network.output_shape[-1], min(_vocabulary_sizes(network))
         _require(len(about["classes"]) == outputs, folder, f"the network has {outputs} classes")

@@ -246,8 +246,11 @@ def trials_since_best(study: Trials) -> int:
 
 def durations(study: Trials) -> list[float]:
     """Return the seconds that each complete trial has taken."""
+    # The clock may have been set back while a trial ran.
     return [
-        trial.duration.total_seconds() for trial in complete(study) if trial.duration is not None
+        max(0.0, trial.duration.total_seconds())
+        for trial in complete(study)
+        if trial.duration is not None
     ]
 
 

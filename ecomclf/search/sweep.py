@@ -31,6 +31,7 @@ from ecomclf.search.blending import (
     delete_other_models,
     fit_weighted_path,
 )
+from ecomclf.search.disk_space import require_space
 from ecomclf.search.final_evaluation import (
     FinalEvaluation,
     Job,
@@ -108,6 +109,8 @@ def run_sweep(plan: SweepPlan, workers: Workers, console: Console) -> SweepResul
             )
             print_leaderboard(tracking, console, study_id=study.user_attrs[studies.ID])
             return make_result(study, tracking, earlier, read_evaluation(tracking, earlier))
+        missing = plan.trials - studies.counted(study)
+        require_space(plan.config, plan.split, tracking.artifact_location, missing)
         sweep = _start(plan, study, lock, tracking, console)
         evaluation = _run_recorded(sweep, workers)
         study.set_user_attr(studies.REPEATS, plan.repeats)

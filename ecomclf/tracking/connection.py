@@ -1,6 +1,7 @@
 """Open MLflow's tracking store, and report in one line what is wrong with it."""
 
 import contextlib
+import errno
 import logging
 import os
 import re
@@ -87,10 +88,23 @@ def name_outage(error: Exception) -> JobError | None:
         failed = "the disk or the network"
     else:
         return None
+    reason = reason_of(error)
+    if _is_full(error):
+        reason = f"no space is left on its disk ({reason})"
     return JobError(
-        f"{failed} failed: {reason_of(error)}; progress is saved; fix this and run the same "
-        "command again"
+        f"{failed} failed: {reason}; progress is saved; fix this and run the same command again"
     )
+
+
+def _is_full(error: BaseException | None) -> bool:
+    """Return whether an exception, or what caused it, says that a disk is full."""
+    while error is not None:
+        if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
+            return True
+        if "disk is full" in str(error) or "No space left on device" in str(error):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def reason_of(error: Exception) -> str:
@@ -104,6 +118,8 @@ def reason_of(error: Exception) -> str:
 
     """
     message = _mask_passwords(" ".join(str(error).split()))
+    # SQLAlchemy adds the statement and a link to its documentation.
+    message = message.partition(" [SQL:")[0]
     short = textwrap.shorten(message, _MAX_REASON, placeholder=" …")
     # A single word that is too long would leave nothing.
     return message if short == "…" else short

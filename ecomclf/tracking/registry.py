@@ -46,6 +46,8 @@ GATE_REASON = "gate_reason"
 CHAMPION = "champion"
 
 _MOVE = "move."
+# A repair is repeated only while other machines write.
+_MAX_REPAIRS = 10
 _ROLLBACK = "rollback"
 
 _log = logging.getLogger("ecomclf")
@@ -284,7 +286,8 @@ class Registry:
         Before that they are repaired, so that a version with two aliases cannot keep the wrong one.
         """
         self._repair()
-        now = time.time_ns()
+        # Moves are ordered by this number, whatever happens to the clock.
+        now = max(time.time_ns(), self._last_move() + 1)
         at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now / 1e9))
         move = Move(stage, version, before, reason, at, note)
         recorded = {key: value for key, value in vars(move).items() if key != "note"}
@@ -292,8 +295,24 @@ class Registry:
         self._client.set_registered_model_tag(
             self.name, f"{_MOVE}{now}.{version}", json.dumps(recorded)
         )
-        self._repair()
+        self._settle()
         return move
+
+    def _last_move(self) -> int:
+        """Return the number of the latest recorded move; 0 if there is none."""
+        tags = self._client.get_registered_model(self.name).tags
+        return max((int(key.split(".")[1]) for key in tags if key.startswith(_MOVE)), default=0)
+
+    def _settle(self) -> None:
+        """Set MLflow's stages by the aliases until both agree.
+
+        Another machine may be promoting at the same time, and this machine's lock does not exclude
+        it. Whichever writes last also looks last.
+        """
+        for _ in range(_MAX_REPAIRS):
+            self._repair()
+            if not self._state().disagreements():
+                return
 
     def _repair(self) -> None:
         """Set MLflow's stages by the aliases, and the aliases that are missing."""

