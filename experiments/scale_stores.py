@@ -29,7 +29,7 @@ from ecomclf.search.worker import TrialTask, WorkerContext
 from ecomclf.tracking.connection import connect
 
 # Trials that the study has before its operations are timed.
-SIZES = (0, 200, 1000)
+SIZES = (0, 1000, 10_000)
 
 
 def main() -> None:
