@@ -3,6 +3,7 @@ import gzip
 import io
 import json
 import sys
+import tracemalloc
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -260,3 +261,43 @@ def test_several_files_are_one_table(tmp_path: Path) -> None:
         read_table(DataConfig(source=source, **NAMES))
     with pytest.raises(DataError, match="no file matches the pattern"):
         read_table(DataConfig(source=str(tmp_path / "c*"), **NAMES))
+
+
+def zipped(content: bytes, repeat: int) -> bytes:
+    """Pack a content that is repeated, in a zip file of little size."""
+    packed = io.BytesIO()
+    with (
+        zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive,
+        archive.open("rows.csv", "w") as entry,
+    ):
+        for _ in range(repeat):
+            entry.write(content)
+    return packed.getvalue()
+
+
+def test_a_file_that_unpacks_to_no_end_does_not_fill_the_memory(
+    refusal: Callable[..., str],
+) -> None:
+    """200 MB in one line, from a file of 200 kB: the error comes after a part of it."""
+    bomb = zipped(bytes(2**20).replace(b"\0", b"a"), 200)
+    assert len(bomb) < 500_000
+    tracemalloc.start()
+    try:
+        assert "longer than 16,777,216 characters" in refusal(bomb, encoding="utf-8")
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 150e6
+
+
+def test_formats_that_are_read_as_a_whole_have_a_largest_size(
+    refusal: Callable[..., str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A JSON array and an Excel file; the message names a format without one."""
+    monkeypatch.setattr("ecomclf.data.json_rows.LARGEST_ARRAY", 100)
+    array = json.dumps([dict(zip(ROWS[0], row, strict=True)) for row in ROWS[1:]]).encode()
+    assert "is longer than 100 characters, and a JSON array is read as a whole" in refusal(array)
+    pd.DataFrame(ROWS[1:], columns=ROWS[0]).to_excel(tmp_path / "x.xlsx", index=False)
+    monkeypatch.setattr("ecomclf.data.file_format._LARGEST_WORKBOOK", 100)
+    content = (tmp_path / "x.xlsx").read_bytes()
+    assert "more than an Excel file of 100 that can be read" in refusal(content, "x.xlsx")

@@ -1,6 +1,7 @@
 import sqlite3
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import mlflow
@@ -321,3 +322,16 @@ def test_two_promotions_at_once_leave_one_champion(registry: Registry) -> None:
     client = mlflow.MlflowClient()
     tags = client.get_registered_model("shop").tags
     assert sum(key.startswith("move.") for key in tags) == 16
+
+
+def test_a_clock_that_is_set_back_does_not_reorder_moves(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The latest move is the one that was made last, so a rollback takes back that one."""
+    registry.promote("1", "Production")
+    registry.promote("2", "Production")
+    an_hour_ago = time.time_ns() - 3_600 * 10**9
+    monkeypatch.setattr(time, "time_ns", lambda: an_hour_ago)
+    registry.promote("3", "Production")
+    assert [move.version for move in registry.moves()] == ["1", "2", "3"]
+    assert registry.rollback("Production").version == "2"
