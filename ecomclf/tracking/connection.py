@@ -303,6 +303,11 @@ def _diagnosis(uri: str, error: Exception) -> str:
     if "out-of-date database schema" in message:
         return _schema_diagnosis(uri, message)
     reason = reason_of(error)
+    if getattr(error, "error_code", "") in ("UNAUTHENTICATED", "PERMISSION_DENIED"):
+        return (
+            f"{reason}; set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD to a user who "
+            "may write there"
+        )
     if os.environ.get(_URI) and uri not in _defaults:
         return f"{reason}; correct {_URI}, or unset it"
     if not uri.startswith(_SQLITE):

@@ -1,11 +1,18 @@
+from pathlib import Path
+from typing import Any, cast
+
 import optuna
 import pytest
 
-from ecomclf.config.loading import Config
+from ecomclf.config.loading import Config, load_config
+from ecomclf.data.splitting import Split
 from ecomclf.runtime.locks import locked
 from ecomclf.search import study as studies
 from ecomclf.search import worker
+from ecomclf.search.scheduler import reconcile
 from ecomclf.search.storage import STUDIES
+from ecomclf.tracking.connection import connect
+from ecomclf.tracking.runs import Run
 
 
 def test_values_are_drawn_under_a_lock(workplace: object, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -25,3 +32,27 @@ def test_values_are_drawn_under_a_lock(workplace: object, monkeypatch: pytest.Mo
     work = worker.prepare_worker(context)
     with pytest.raises(DrawnError):
         work(worker.TrialTask(0, "parent"), lambda body: None)
+
+
+class CutOff(worker.TrialRun):
+    """A trial whose worker nobody can reach while it trains, so that somebody settles it."""
+
+    def _train(self, trial: optuna.Trial, values: dict[str, Any], run: Run) -> float:
+        reconcile(self._study, self._context.tracking, alive=())
+        return 0.5
+
+
+def test_a_trial_that_was_settled_meanwhile_does_not_count_twice(store: Path, tiny: Path) -> None:
+    """Its worker comes back and finds it tried again: its run stays KILLED, nothing is told."""
+    config = load_config(tiny)
+    studies.open_study("s", studies.study_identity(config, "data"), None)
+    study = studies.load_worker_study("s", None, config.sweep, 2)
+    context = worker.WorkerContext(config, cast(Split, None), connect("e"), "s", None)
+    said: list[object] = []
+    CutOff(context, study, {}, said.append).run(worker.TrialTask(0, "parent"))
+    lost, again = study.trials
+    assert (lost.state.name, again.state.name) == ("FAIL", "WAITING")
+    assert studies.OWN_ERROR not in lost.user_attrs
+    (run,) = connect().search("trial")
+    assert run.info.status == "KILLED"
+    assert [type(message).__name__ for message in said] == ["Started"]

@@ -263,6 +263,32 @@ def test_passwords_are_nowhere(tiny: Path) -> None:
         assert leaks == []
 
 
+@pytest.mark.long
+def test_a_server_with_users_and_passwords(tiny: Path, workplace: Path) -> None:
+    """Without a user the error names MLflow's variables; with one, everything works."""
+    server = TrackingServer(workplace)
+    server.start(
+        "--app-name",
+        "basic-auth",
+        MLFLOW_FLASK_SERVER_SECRET_KEY="k3y",
+        MLFLOW_AUTH_ADMIN_PASSWORD="adm1n-passw0rd",
+    )
+    try:
+        options = ("--trials", "1", "--set", "train.epochs=1")
+        assert start(workplace, tiny, *options, MLFLOW_TRACKING_URI=server.address).wait() == 2
+        (line,) = [line for line in printed(tiny).splitlines() if line.startswith("ecomclf: ")]
+        assert "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD to a user" in line
+        user = {
+            "MLFLOW_TRACKING_URI": server.address,
+            "MLFLOW_TRACKING_USERNAME": "admin",
+            "MLFLOW_TRACKING_PASSWORD": "adm1n-passw0rd",
+        }
+        assert start(workplace, tiny, *options, **user).wait(timeout=180) == 0, printed(tiny)
+        assert "adm1n-passw0rd" not in printed(tiny)
+    finally:
+        server.kill()
+
+
 def test_a_killed_sweep_leaves_no_process(tiny: Path, workplace: Path) -> None:
     """Its workers end with it, also while they train."""
     sweep = start(workplace, tiny, "--set", "{train.epochs: 200, train.patience: 200}")
