@@ -119,7 +119,7 @@ def reason_of(error: Exception) -> str:
     """
     message = _mask_passwords(" ".join(str(error).split()))
     # SQLAlchemy adds the statement and a link to its documentation.
-    message = message.partition(" [SQL:")[0]
+    message = re.split(r" \[SQL:| \(Background on", message)[0]
     short = textwrap.shorten(message, _MAX_REASON, placeholder=" …")
     # A single word that is too long would leave nothing.
     return message if short == "…" else short

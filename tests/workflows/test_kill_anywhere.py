@@ -77,8 +77,10 @@ class Sweeps:
         code = self.process.poll() if self.process is not None else None
         if code is not None:
             self.exit_codes[code] += 1
-            # 1: a store went away; a killed process has its signal. Nothing else may happen.
-            assert code in (0, 1, -signal.SIGKILL), self.printed()
+            # 1: a store went away; 2: it was away at the start; a killed process has its signal.
+            assert code in (0, 1, 2, -signal.SIGKILL), self.printed()
+            last = self.printed().splitlines()[-1]
+            assert code != 2 or last.startswith("ecomclf: cannot use the "), last
             if code == 0:
                 self.check()
                 self.number += 1
