@@ -317,8 +317,8 @@ def classify(
 
     from ecomclf.data.file_format import DETECTED
     from ecomclf.runtime.tensorflow_setup import count_cores, start_tensorflow
-    from ecomclf.serving.batches import classify_many
     from ecomclf.serving.file_batch import Columns, check_request, classify_file
+    from ecomclf.serving.many_files import classify_many
     from ecomclf.serving.shards import find_shards, is_many
 
     _check_engine(engine, address)

@@ -2,9 +2,11 @@
 
 import contextlib
 import importlib.util
+import math
 import os
 import signal
 import socket
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -34,8 +36,8 @@ class RayCluster:
         >>> nodes = (Node("10.0.0.1", cpus=4, gpus=0), Node("10.0.0.2", cpus=7, gpus=1))
         >>> RayCluster(nodes).room_for(cpus=2, gpus=0)
         5
-        >>> RayCluster(nodes).room_for(cpus=2, gpus=0.5)
-        2
+        >>> RayCluster(nodes).room_for(cpus=1, gpus=0.2)
+        5
 
     """
 
@@ -48,10 +50,13 @@ class RayCluster:
 
     def room_for(self, *, cpus: float, gpus: float) -> int:
         """Return how many workers with these resources fit on the nodes."""
-        return sum(
-            int(min(node.cpus // cpus, node.gpus // gpus if gpus else node.cpus // cpus))
-            for node in self.nodes
-        )
+        fits = (min(_times(node.cpus, cpus), _times(node.gpus, gpus)) for node in self.nodes)
+        return int(sum(fits))
+
+
+def _times(whole: float, part: float) -> float:
+    """Return how many times a part fits; 0.1 fits ten times into 1, whatever floats say."""
+    return math.floor(whole / part + 1e-9) if part else math.inf
 
 
 @contextlib.contextmanager
@@ -81,15 +86,25 @@ def connected(address: str | None = None) -> Iterator[RayCluster]:
         return
     wanted = address or os.environ.get("RAY_ADDRESS") or "auto"
     _require_answer(wanted)
-    # Ray installs a handler of its own.
-    handlers = {each: signal.getsignal(each) for each in _SIGNALS}
     try:
-        _connect(wanted)
-        for each, handler in handlers.items():
-            signal.signal(each, handler)
+        with _signal_handlers_kept():
+            _connect(wanted)
         yield _look()
     finally:
         ray.shutdown()
+
+
+@contextlib.contextmanager
+def _signal_handlers_kept() -> Iterator[None]:
+    """Put the signal handlers back that the block replaces; Ray installs one of its own.
+
+    Only the main thread can set handlers, so in others there is nothing to do.
+    """
+    handlers = {each: signal.getsignal(each) for each in _SIGNALS}
+    yield
+    if threading.current_thread() is threading.main_thread():
+        for each, handler in handlers.items():
+            signal.signal(each, handler)
 
 
 def _look() -> RayCluster:

@@ -14,6 +14,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Generic, Self
 
@@ -180,6 +181,7 @@ class RayWorkers(Generic[Context, Task]):
             return None
         self._false_starts = 0
         if task is None:
+            _require_version(body)
             return None
         if kind == "message":
             return Message(task, body)
@@ -230,13 +232,13 @@ class _Worker(Generic[Task]):
         self.pending = self._actor.run.options(num_returns="streaming").remote(start, task)
 
     def receive(self) -> tuple[str, Any]:
-        """Return the next message; ("started", None) when the worker has started."""
+        """Return the next message; ("started", its version of ecomclf) when it has started."""
         import ray
 
         if not self.is_ready:
-            ray.get(self.pending)
+            there = ray.get(self.pending)
             self.is_ready, self.pending = True, None
-            return "started", None
+            return "started", there
         kind, body = ray.get(next(self.pending))
         if kind != "message":
             self.pending = None
@@ -263,8 +265,9 @@ class Worker:
         except Exception as error:
             self._failure = describe_error(error), traceback.format_exc()
 
-    def started(self) -> None:
-        """Return when the worker has started."""
+    def started(self) -> str:
+        """Return the version of this package on the node, once the worker has started."""
+        return version("ecomclf")
 
     def run(self, start: list[Any], task: Any) -> Iterator[tuple[str, Any]]:
         """Run a task; yield its messages, then how it ended."""
@@ -299,6 +302,15 @@ def _own_folder() -> Path:
     folder = Path(tempfile.gettempdir()) / f"ecomclf-{os.getuid()}" / "ray"
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+def _require_version(there: str) -> None:
+    here = version("ecomclf")
+    if there != here:
+        raise JobError(
+            f"a node of the Ray cluster has ecomclf {there}, and this one {here}; install the same "
+            "version on all nodes"
+        )
 
 
 def _reason(error: Exception) -> str:

@@ -179,8 +179,8 @@ def kill_at_random(mine: Sweeps, victims: list[str], seed: int) -> None:
     generator = random.Random(seed)
     for victim in victims:
         mine.keep_running()
-        # Between a fifth of a second and the time that a whole study takes.
-        time.sleep(generator.uniform(0.2, 12))
+        # From the start of the command, which takes some seconds, to the end of a study.
+        time.sleep(generator.uniform(1, 16))
         mine.keep_running()
         mine.kill(victim)
     mine.finish()
