@@ -6,9 +6,11 @@ import math
 import os
 import signal
 import socket
+import tempfile
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from ecomclf.errors import RequestError
@@ -67,8 +69,8 @@ def connected(address: str | None = None) -> Iterator[RayCluster]:
 
     Args:
         address: of the cluster's head node, such as `10.0.0.1:6379`. By default it is the one of
-            the variable `RAY_ADDRESS`, else the cluster that runs on this machine, else a new one
-            of this machine's cores that ends with the block.
+            the variable `RAY_ADDRESS`, else that of the cluster on this machine. Without one, or
+            with `local`, a cluster of this machine's cores is started, which ends with the block.
 
     Raises:
         RequestError: Ray is not installed, or there is no such cluster.
@@ -84,7 +86,7 @@ def connected(address: str | None = None) -> Iterator[RayCluster]:
     if ray.is_initialized():
         yield _look()
         return
-    wanted = address or os.environ.get("RAY_ADDRESS") or "auto"
+    wanted = address or os.environ.get("RAY_ADDRESS") or _cluster_here()
     _require_answer(wanted)
     try:
         with _signal_handlers_kept():
@@ -126,16 +128,26 @@ def _look() -> RayCluster:
 def _connect(address: str) -> None:
     import ray
 
-    # Read by Ray's C++ library, which writes to stderr by itself.
-    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "error"}
-    try:
+    if address != "local":
         ray.init(address=address, **quiet)
-    except ConnectionError:
-        if address != "auto":
-            raise
-        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-        ray.init(num_cpus=count_cores(), include_dashboard=False, **quiet)
+        return
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    ray.init(address="local", num_cpus=count_cores(), include_dashboard=False, **quiet)
+
+
+def _cluster_here() -> str:
+    """Return the address of the cluster that `ray start` has started here, or `local`.
+
+    Ray itself would find it with `auto`, and try for minutes to reach one that was killed.
+    """
+    folder = os.environ.get("RAY_TMPDIR") or tempfile.gettempdir()
+    try:
+        address = (Path(folder) / "ray" / "ray_current_cluster").read_text().strip()
+        _require_answer(address)
+    except (OSError, RequestError):
+        return "local"
+    return address
 
 
 def _require_answer(address: str) -> None:
@@ -145,7 +157,7 @@ def _require_answer(address: str) -> None:
         RequestError: nothing does, or the address is one of Ray Client.
 
     """
-    if address in ("auto", "local"):
+    if address == "local":
         return
     if address.startswith("ray://"):
         raise RequestError(

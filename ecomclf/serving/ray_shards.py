@@ -5,12 +5,15 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ecomclf.errors import RequestError
 from ecomclf.runtime.ray_cluster import RayCluster
 from ecomclf.runtime.tensorflow_setup import start_tensorflow, worker_environment
 from ecomclf.serving.shards import Shard, ShardOptions, ShardResult, classify_shard
+
+if TYPE_CHECKING:
+    from ecomclf.models.classifier import Classifier
 
 # A worker computes on so many threads, so Ray reserves as many CPUs.
 CPUS = 1
@@ -57,7 +60,9 @@ def classify_on_ray(
     # A block for each shard, so that each result is there as soon as the shard is finished.
     results = ray.data.from_items(rows, override_num_blocks=len(rows)).map(
         _Worker,  # type: ignore[arg-type]  # a class makes actors
-        fn_constructor_args=([model], options),
+        # Not for the constructor: Ray warns of references that an actor needs to start again.
+        fn_kwargs={"model": [model]},
+        fn_constructor_args=(options,),
         compute=ActorPoolStrategy(size=min(room, len(rows))),
         num_cpus=CPUS,
         runtime_env={"env_vars": worker_environment()},
@@ -67,23 +72,30 @@ def classify_on_ray(
 
 
 class _Worker:
-    """An actor: loads the classifier, then classifies shards."""
+    """An actor: loads the classifier with its first shard, then classifies shards."""
 
-    def __init__(self, model: list[Any], options: ShardOptions) -> None:
-        import ray
-
+    def __init__(self, options: ShardOptions) -> None:
         start_tensorflow(options.threads)
-        from ecomclf.models.classifier import Classifier
-
         self._options = options
-        with tempfile.TemporaryDirectory() as name:
-            for file, content in ray.get(model[0]).items():
-                path = Path(name) / file
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(content)
-            self._classifier = Classifier.load(Path(name))
+        self._classifier: Classifier | None = None
 
-    def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
+    def __call__(self, row: dict[str, Any], model: list[Any]) -> dict[str, Any]:
+        if self._classifier is None:
+            self._classifier = _load(model[0])
         name = row.pop("name")
         result = classify_shard(self._classifier, Shard(**row), self._options)
         return asdict(result) | {"source": name}
+
+
+def _load(files: Any) -> "Classifier":
+    """Load a classifier from a reference to the contents of its files, by name."""
+    import ray
+
+    from ecomclf.models.classifier import Classifier
+
+    with tempfile.TemporaryDirectory() as name:
+        for file, content in ray.get(files).items():
+            path = Path(name) / file
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        return Classifier.load(Path(name))

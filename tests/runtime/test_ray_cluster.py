@@ -1,8 +1,10 @@
 import socket
+from pathlib import Path
 
 import pytest
 
 from ecomclf.errors import RequestError
+from ecomclf.runtime import ray_cluster
 from ecomclf.runtime.ray_cluster import connected
 
 
@@ -33,3 +35,21 @@ def test_a_cluster_that_does_not_answer_is_named() -> None:
         message = rf"no Ray cluster answers at {address} \(Connection refused\); start one there"
         with pytest.raises(RequestError, match=message), connected(address):
             pass
+
+
+def test_a_cluster_that_was_killed_here_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its address is left in Ray's folder; a new one is started instead, and ends afterwards."""
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
+    (tmp_path / "ray").mkdir()
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        left = f"127.0.0.1:{free.getsockname()[1]}"
+        (tmp_path / "ray" / "ray_current_cluster").write_text(left)
+        assert ray_cluster._cluster_here() == "local"
+        free.listen()
+        assert ray_cluster._cluster_here() == left
+    (tmp_path / "ray" / "ray_current_cluster").unlink()
+    assert ray_cluster._cluster_here() == "local"
