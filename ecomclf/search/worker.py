@@ -4,8 +4,9 @@ A trial's MLflow run ends before Optuna is told, so when the process is killed i
 says how the trial ended.
 """
 
+import contextlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -104,6 +105,15 @@ class LostTrialError(Exception):
     """The trial is no longer this worker's: somebody has declared the worker dead meanwhile."""
 
 
+@contextlib.contextmanager
+def _lost_if_settled() -> Iterator[None]:
+    """Turn Optuna's refusal to write to a trial that has ended into a `LostTrialError`."""
+    try:
+        yield
+    except optuna.exceptions.UpdateFinishedTrialError as error:
+        raise LostTrialError from error
+
+
 class TrialRun:
     """One trial, from `ask` to `tell`."""
 
@@ -144,7 +154,10 @@ class TrialRun:
         )
         self._emit(Started(trial.number, values))
         try:
-            with run.recorded(killed_by=(optuna.TrialPruned, LostTrialError), leave_open=is_outage):
+            with (
+                run.recorded(killed_by=(optuna.TrialPruned, LostTrialError), leave_open=is_outage),
+                _lost_if_settled(),
+            ):
                 score = self._attempt(trial, values, run)
                 self._require_ours(trial)
         except LostTrialError:

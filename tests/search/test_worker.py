@@ -42,14 +42,34 @@ class CutOff(worker.TrialRun):
         return 0.5
 
 
-def test_a_trial_that_was_settled_meanwhile_does_not_count_twice(store: Path, tiny: Path) -> None:
+class Reporting(CutOff):
+    """Says so after its next epoch."""
+
+    def _train(self, trial: optuna.Trial, values: dict[str, Any], run: Run) -> float:
+        score = super()._train(trial, values, run)
+        trial.report(score, 1)
+        return score
+
+
+class Failing(CutOff):
+    """Fails afterwards, as a worker does whose node is going down."""
+
+    def _train(self, trial: optuna.Trial, values: dict[str, Any], run: Run) -> float:
+        super()._train(trial, values, run)
+        raise RuntimeError("cut off")
+
+
+@pytest.mark.parametrize("kind", [CutOff, Reporting, Failing])
+def test_a_trial_that_was_settled_meanwhile_does_not_count_twice(
+    kind: type[CutOff], store: Path, tiny: Path
+) -> None:
     """Its worker comes back and finds it tried again: its run stays KILLED, nothing is told."""
     config = load_config(tiny)
     studies.open_study("s", studies.study_identity(config, "data"), None)
     study = studies.load_worker_study("s", None, config.sweep, 2)
     context = worker.WorkerContext(config, cast(Split, None), connect("e"), "s", None)
     said: list[object] = []
-    CutOff(context, study, {}, said.append).run(worker.TrialTask(0, "parent"))
+    kind(context, study, {}, said.append).run(worker.TrialTask(0, "parent"))
     lost, again = study.trials
     assert (lost.state.name, again.state.name) == ("FAIL", "WAITING")
     assert studies.OWN_ERROR not in lost.user_attrs

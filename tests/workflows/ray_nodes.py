@@ -19,8 +19,9 @@ def main() -> None:
     nodes = [cluster.head_node, *cluster.worker_nodes]
     raylets = [node.all_processes["raylet"][0].process.pid for node in nodes]
     control = cluster.head_node.all_processes["gcs_server"][0].process.pid
+    session = cluster.head_node.get_session_dir_path()
     parts = {"address": cluster.address, "raylets": raylets, "control": control}
-    print(json.dumps(parts), flush=True)
+    print(json.dumps(parts | {"session": session}), flush=True)
     sys.stdin.read()
     cluster.shutdown()
 

@@ -31,11 +31,12 @@ NODES = Path(__file__).with_name("ray_nodes.py")
 
 @dataclass
 class Nodes:
-    """A running cluster: its address, and the process ids of its parts."""
+    """A running cluster: its address, the process ids of its parts, and Ray's folder."""
 
     address: str
     raylets: list[int]
     control: int
+    session: str
 
     def busy_workers(self, node: int) -> list[psutil.Process]:
         """Return the processes on a node that run a trial; Ray names them."""
@@ -164,14 +165,21 @@ def test_a_sweep_survives_the_death_of_a_node(site: Site, nodes: Nodes) -> None:
     assert "start `mlflow server` where all can reach it" in site.printed()
     assert not (site.folder / "mlruns").exists()
 
-    sweep = site.start(nodes, "--storage", site.storage)
+    password = "s3cr3t-w0rd"
+    # Trials that take longer than it does to begin one.
+    options = ("--storage", site.storage, "--set", "{train.epochs: 100, train.patience: 100}")
+    sweep = site.start(nodes, *options, MLFLOW_TRACKING_PASSWORD=password)
     site.wait_for(lambda: nodes.busy_workers(1), sweep)
-    time.sleep(1)
+    time.sleep(5)
     os.kill(nodes.raylets[1], signal.SIGKILL)
     assert sweep.wait(timeout=180) == 0, site.printed()
     site.check_the_end()
     # Only what the sweep's own machine keeps: other nodes got texts and vectors through Ray.
     assert {path.name for path in (site.folder / "mlruns" / "studies").iterdir()} == {"s.held"}
+    # Workers get the user of the server, and Ray's log files do not.
+    logs = [path for path in Path(nodes.session, "logs").rglob("*") if path.is_file()]
+    assert len(logs) > 10
+    assert not [path for path in logs if password.encode() in path.read_bytes()]
     study = optuna.load_study(study_name="s", storage=site.storage)
     retried = [trial.user_attrs.get(studies.RETRY_OF) for trial in study.trials]
     lost = [trial.number for trial in study.trials if trial.state.name == "FAIL"]
