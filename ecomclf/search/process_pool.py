@@ -29,12 +29,10 @@ from ecomclf.search.workers import (
     Died,
     Emit,
     Event,
-    Failed,
-    Finished,
-    Message,
     Setup,
     Task,
     describe_error,
+    event_of,
 )
 
 # Not forked: TensorFlow does not survive a fork.
@@ -141,12 +139,9 @@ class LocalWorkers(Generic[Context, Task]):
         except (EOFError, OSError):
             self._discard(worker)
             return Died(task, f"of exit code {worker.process.exitcode}")
-        if kind == "message":
-            return Message(task, body)
-        worker.task = None
-        if kind == "failed":
-            return Failed(task, *body)
-        return Finished(task)
+        if kind != "message":
+            worker.task = None
+        return event_of(task, kind, body)
 
     def _discard(self, worker: "_Worker[Task]") -> None:
         worker.end()

@@ -23,12 +23,10 @@ from ecomclf.search.workers import (
     Context,
     Died,
     Event,
-    Failed,
-    Finished,
-    Message,
     Setup,
     Task,
     describe_error,
+    event_of,
 )
 
 # Seconds without any worker, after which a warning is logged, and after which the sweep fails. A
@@ -183,12 +181,9 @@ class RayWorkers(Generic[Context, Task]):
         if task is None:
             _require_version(body)
             return None
-        if kind == "message":
-            return Message(task, body)
-        worker.task = None
-        if kind == "failed":
-            return Failed(task, *body)
-        return Finished(task)
+        if kind != "message":
+            worker.task = None
+        return event_of(task, kind, body)
 
     def _discard(self, worker: "_Worker[Task]") -> None:
         worker.end()

@@ -106,6 +106,13 @@ class WorkerPool(Protocol[Context, Task]):
         """
 
 
+def event_of(task: Task, kind: str, body: Any) -> Event[Task]:
+    """Return the event that a worker's answer means: `message`, `failed` or `finished`."""
+    if kind == "message":
+        return Message(task, body)
+    return Failed(task, *body) if kind == "failed" else Finished(task)
+
+
 def describe_error(error: BaseException) -> str:
     """Return an exception's type and message in one line of at most 300 characters."""
     return textwrap.shorten(f"{type(error).__name__}: {error}", 300, placeholder=" …")

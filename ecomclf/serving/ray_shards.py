@@ -51,18 +51,16 @@ def classify_on_ray(
             if path.is_file()
         }
     )
+    # Workers have other working directories.
     rows = [
-        asdict(shard)
-        | {name: str(Path(path).absolute()) for name, path in asdict(shard).items() if path}
-        | {"source": str(Path(shard.source).absolute()), "name": shard.source}
+        {key: path and str(Path(path).absolute()) for key, path in asdict(shard).items()}
+        | {"name": shard.source}
         for shard in shards
     ]
     # A block for each shard, so that each result is there as soon as the shard is finished.
     results = ray.data.from_items(rows, override_num_blocks=len(rows)).map(
         _Worker,  # type: ignore[arg-type]  # a class makes actors
-        # Not for the constructor: Ray warns of references that an actor needs to start again.
-        fn_kwargs={"model": [model]},
-        fn_constructor_args=(options,),
+        fn_constructor_args=([model], options),
         compute=ActorPoolStrategy(size=min(room, len(rows))),
         num_cpus=CPUS,
         runtime_env={"env_vars": worker_environment()},
@@ -72,16 +70,14 @@ def classify_on_ray(
 
 
 class _Worker:
-    """An actor: loads the classifier with its first shard, then classifies shards."""
+    """An actor: loads the classifier, then classifies shards."""
 
-    def __init__(self, options: ShardOptions) -> None:
+    def __init__(self, model: list[Any], options: ShardOptions) -> None:
         start_tensorflow(options.threads)
         self._options = options
-        self._classifier: Classifier | None = None
+        self._classifier = _load(model[0])
 
-    def __call__(self, row: dict[str, Any], model: list[Any]) -> dict[str, Any]:
-        if self._classifier is None:
-            self._classifier = _load(model[0])
+    def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
         name = row.pop("name")
         result = classify_shard(self._classifier, Shard(**row), self._options)
         return asdict(result) | {"source": name}

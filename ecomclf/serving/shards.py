@@ -252,11 +252,9 @@ class _Record:
                     "pass --force to classify all files again"
                 )
             return cls(path, {line["source"]: line for line in lines[1:]})
-        taken = next(
-            (path for each in shards for path in _outputs(each) if os.path.exists(path)), 0
-        )
+        taken = [path for each in shards for path in _outputs(each) if os.path.exists(path)]
         if taken and not force:
-            raise RequestError(f"{taken} already exists; pass --force to replace it")
+            raise RequestError(f"{taken[0]} already exists; pass --force to replace it")
         path.write_text(json.dumps(dict(request)) + "\n", encoding="utf-8")
         return cls(path, {})
 
