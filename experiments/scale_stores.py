@@ -22,6 +22,7 @@ import requests
 from scale_sweep import stores, wide_space
 from sleeping_trial import EPOCHS, NoRows, SleepingTrial
 
+from ecomclf.config.optuna_space import distributions
 from ecomclf.data.splitting import Split
 from ecomclf.runtime.tensorflow_setup import quiet_mlflow
 from ecomclf.search import study as studies
@@ -59,7 +60,7 @@ def time_storage(storage: str | None, size: int) -> dict[str, Any]:
     """Return milliseconds of what a trial does in a study of a size."""
     config = wide_space()
     study = studies.open_study(f"study{size}", {}, storage)
-    space = studies.distributions(config.sweep.space)
+    space = distributions(config.sweep.space)
     random = optuna.samplers.RandomSampler(seed=0)
     values = [
         {key: random.sample_independent(study, NO_TRIAL, key, each) for key, each in space.items()}

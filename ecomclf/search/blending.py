@@ -11,10 +11,11 @@ import optuna
 from mlflow.entities import Run
 
 from ecomclf.config.loading import Config
+from ecomclf.config.optuna_space import chosen_values
 from ecomclf.data.class_weights import class_weights
 from ecomclf.data.splitting import Split
 from ecomclf.errors import JobError
-from ecomclf.search.study import ID, chosen_values, complete
+from ecomclf.search.study import ID, complete
 from ecomclf.tracking.runs import CLASSIFIER_FOLDER, Tracking
 
 if TYPE_CHECKING:

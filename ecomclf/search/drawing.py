@@ -16,6 +16,7 @@ from optuna.distributions import (
 )
 from optuna.trial import FrozenTrial, TrialState
 
+from ecomclf.config.optuna_space import distributions
 from ecomclf.config.schema import SweepConfig
 from ecomclf.search import study as studies
 
@@ -39,7 +40,7 @@ def draw_trial(study: optuna.Study, config: SweepConfig, ordinal: int) -> optuna
         ordinal: seeds the sampler, see `studies.make_sampler`.
 
     """
-    space = studies.distributions(config.space)
+    space = distributions(config.space)
     study.sampler = studies.make_sampler(config, ordinal)
     repetitions = 0
     while True:

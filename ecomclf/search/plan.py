@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import mlflow
 
 from ecomclf.config.loading import Config
+from ecomclf.config.optuna_space import distributions
 from ecomclf.config.schema import SweepConfig
 from ecomclf.data.data_report import DataReport
 from ecomclf.data.splitting import Split
@@ -79,7 +80,7 @@ def plan_sweep(
 
     A finite search space has no more trials than combinations of values.
     """
-    combinations = count_combinations(studies.distributions(config.sweep.space))
+    combinations = count_combinations(distributions(config.sweep.space))
     wanted = trials or config.sweep.trials
     identity = studies.study_identity(config, split.fingerprint)
     return SweepPlan(
@@ -105,7 +106,7 @@ def _check_sampler(config: SweepConfig) -> None:
         )
     if config.sampler != "grid":
         return
-    for key, distribution in studies.distributions(config.space).items():
+    for key, distribution in distributions(config.space).items():
         if count_combinations({key: distribution}) is None:
             raise ConfigError(
                 f"sweep.sampler is grid, but sweep.space.{key} is a continuous range; give it a "

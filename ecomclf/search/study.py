@@ -11,17 +11,11 @@ from datetime import datetime
 from typing import Any, Protocol
 
 import optuna
-from optuna.distributions import (
-    BaseDistribution,
-    CategoricalDistribution,
-    FloatDistribution,
-    IntDistribution,
-)
 from optuna.trial import FrozenTrial, TrialState
 
 from ecomclf.config.loading import Config, Scalar
+from ecomclf.config.optuna_space import as_params
 from ecomclf.config.schema import SweepConfig
-from ecomclf.config.search_space import Choice, Dimension, IntRange
 from ecomclf.config.section import NAME
 from ecomclf.errors import StudyError
 from ecomclf.search.storage import open_storage, opening
@@ -168,20 +162,6 @@ def make_sampler(config: SweepConfig, ordinal: int) -> optuna.samplers.BaseSampl
     return optuna.samplers.RandomSampler(seed=seed)
 
 
-def distributions(space: Mapping[str, Dimension]) -> dict[str, BaseDistribution]:
-    """Return the search space as Optuna distributions."""
-    return {key: _distribution(dimension) for key, dimension in space.items()}
-
-
-def chosen_values(space: Mapping[str, Dimension], params: Mapping[str, Any]) -> dict[str, Any]:
-    """Convert a trial's parameters into config values."""
-    values = dict(params)
-    for key, dimension in space.items():
-        if isinstance(dimension, Choice) and key in params:
-            values[key] = dimension.values[_labels(dimension).index(params[key])]
-    return values
-
-
 def enqueue_first(study: optuna.Study, config: SweepConfig) -> None:
     """Enqueue the config's first guesses in a new study, ahead of sampled trials."""
     if FIRST in study.user_attrs:
@@ -190,13 +170,7 @@ def enqueue_first(study: optuna.Study, config: SweepConfig) -> None:
     for number, guess in enumerate(config.first):
         if number in enqueued:
             continue
-        params = {}
-        for key, value in guess.items():
-            dimension = config.space[key]
-            if isinstance(dimension, Choice):
-                value = _labels(dimension)[dimension.values.index(value)]
-            params[key] = value
-        study.enqueue_trial(params, user_attrs={FIRST: number})
+        study.enqueue_trial(as_params(config.space, guess), user_attrs={FIRST: number})
     study.set_user_attr(FIRST, len(config.first))
 
 
@@ -305,21 +279,3 @@ def _pruner(config: SweepConfig, epochs: int) -> optuna.pruners.BasePruner:
             min_resource=max(1, config.warmup_epochs), max_resource=epochs
         )
     return optuna.pruners.NopPruner()
-
-
-def _distribution(dimension: Dimension) -> BaseDistribution:
-    if isinstance(dimension, Choice):
-        return CategoricalDistribution(_labels(dimension))
-    if isinstance(dimension, IntRange):
-        return IntDistribution(
-            dimension.low, dimension.high, log=dimension.log, step=dimension.step or 1
-        )
-    return FloatDistribution(dimension.low, dimension.high, log=dimension.log, step=dimension.step)
-
-
-def _labels(dimension: Choice) -> list[Scalar]:
-    """Return choices as Optuna stores them: scalars unchanged, lists as JSON."""
-    return [
-        value if isinstance(value, bool | int | float | str | None) else json.dumps(value)
-        for value in dimension.values
-    ]

@@ -14,6 +14,7 @@ import optuna
 from optuna.trial import TrialState
 
 from ecomclf.config.loading import Config
+from ecomclf.config.optuna_space import chosen_values
 from ecomclf.data.splitting import Split
 from ecomclf.errors import JobError
 from ecomclf.runtime.timing import Stopwatch
@@ -145,7 +146,7 @@ class TrialRun:
             trial = draw_trial(self._study, self._config.sweep, task.ordinal)
         if studies.ORDINAL not in trial.user_attrs:
             trial.set_user_attr(studies.ORDINAL, task.ordinal)
-        values = studies.chosen_values(space, trial.params)
+        values = chosen_values(space, trial.params)
         run = self._context.tracking.start_run(
             "trial",
             f"trial {trial.number}",

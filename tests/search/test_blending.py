@@ -8,6 +8,7 @@ import pytest
 from mlflow.entities import Run
 
 from ecomclf.config.loading import Config, load_config
+from ecomclf.config.optuna_space import distributions
 from ecomclf.data.splitting import Split, Subset
 from ecomclf.errors import JobError
 from ecomclf.models.classifier import Classifier
@@ -36,7 +37,7 @@ def study_of(config: Config, scores: Sequence[float | None]) -> optuna.Study:
     """Make a study whose trials have these scores; None for one that failed."""
     study = studies.open_study("s", studies.study_identity(config, "data"), None)
     for score in scores:
-        trial = study.ask(studies.distributions(config.sweep.space))
+        trial = study.ask(distributions(config.sweep.space))
         if score is None:
             study.tell(trial, state=optuna.trial.TrialState.FAIL)
         else:

@@ -5,6 +5,7 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
+from ecomclf.config.optuna_space import distributions
 from ecomclf.config.schema import SweepConfig
 from ecomclf.errors import ConfigError, RequestError
 from ecomclf.search import plan
@@ -33,10 +34,10 @@ def study() -> optuna.Study:
 
 def test_combinations_are_counted() -> None:
     """A continuous range has no number of values, unless it holds one only."""
-    assert count_combinations(studies.distributions(config_of(GRID).space)) == 12
-    assert count_combinations(studies.distributions(config_of(CONTINUOUS).space)) is None
+    assert count_combinations(distributions(config_of(GRID).space)) == 12
+    assert count_combinations(distributions(config_of(CONTINUOUS).space)) is None
     one = {"model.dropout": {"type": "float", "low": 0.2, "high": 0.2}}
-    assert count_combinations(studies.distributions(config_of(one).space)) == 1
+    assert count_combinations(distributions(config_of(one).space)) == 1
 
 
 @pytest.mark.parametrize("sampler", ["tpe", "random", "grid"])

@@ -8,6 +8,7 @@ import pytest
 from rich.console import Console
 
 from ecomclf.config.loading import Config, load_config
+from ecomclf.config.optuna_space import distributions
 from ecomclf.data.splitting import Split
 from ecomclf.errors import JobError
 from ecomclf.search import study as studies
@@ -60,7 +61,7 @@ def test_a_trial_told_before_anothers_death_is_counted_once(
     def start() -> tuple[TrialTask, optuna.Trial]:
         task = trials._next_task()
         assert task is not None
-        trial = study.ask(studies.distributions(config.sweep.space))
+        trial = study.ask(distributions(config.sweep.space))
         trials._follow(Message(task, Started(trial.number, {})))
         return task, trial
 
@@ -86,7 +87,7 @@ def test_progress_is_printed_as_it_happens(config: Config, study: optuna.Study) 
     for score in (0.5, 0.25):
         task = trials._next_task()
         assert task is not None
-        trial = study.ask(studies.distributions(config.sweep.space))
+        trial = study.ask(distributions(config.sweep.space))
         trials._follow(Message(task, Started(trial.number, {"model.units": 4})))
         study.tell(trial, score)
         trials._follow(Message(task, Ended(trial.number, "finished", score)))
@@ -153,7 +154,7 @@ def test_running_trials_are_stopped_in_time_once_there_is_a_complete_one(
     assert trials._deadline() is None
     task = trials._next_task()
     assert task is not None
-    trial = study.ask(studies.distributions(config.sweep.space))
+    trial = study.ask(distributions(config.sweep.space))
     trials._follow(Message(task, Started(trial.number, {})))
     study.tell(trial, 0.5)
     trials._follow(Message(task, Ended(trial.number, "finished", 0.5)))

@@ -6,6 +6,7 @@ import pytest
 from optuna.trial import TrialState
 
 from ecomclf.config.loading import Config, load_config
+from ecomclf.config.optuna_space import chosen_values, distributions
 from ecomclf.errors import StudyError
 from ecomclf.search import study as studies
 
@@ -102,7 +103,7 @@ def test_trials_are_drawn_alike_whether_stopped_or_not(
         drawn = []
         for ordinal in ordinals:
             study.sampler = studies.make_sampler(config.sweep, ordinal)
-            trial = study.ask(studies.distributions(config.sweep.space))
+            trial = study.ask(distributions(config.sweep.space))
             study.tell(trial, trial.params["model.dropout"])
             drawn.append(trial.params)
         return drawn
@@ -119,11 +120,7 @@ def test_lists_can_be_searched(config: Config) -> None:
     space = config.with_values({"sweep.space.text.steps": choice}).sweep.space
     study = optuna.create_study()
     drawn = {
-        tuple(
-            studies.chosen_values(space, study.ask(studies.distributions(space)).params)[
-                "text.steps"
-            ]
-        )
+        tuple(chosen_values(space, study.ask(distributions(space)).params)["text.steps"])
         for _ in range(20)
     }
     assert drawn == {("lowercase",), ("lowercase", "digits")}
@@ -181,7 +178,7 @@ def test_first_guesses_are_tried_first_and_once(
     study = opened()
     studies.enqueue_first(study, sweep)
     studies.enqueue_first(study, sweep)
-    space = studies.distributions(sweep.space)
+    space = distributions(sweep.space)
     drawn = [study.ask(space).params for _ in range(3)]
     assert (drawn[0]["model.embedding_dim"], drawn[0]["model.units"]) == (8, 6)
     assert 0 <= drawn[0]["model.dropout"] <= 0.4
@@ -200,7 +197,7 @@ def test_first_guesses_survive_a_kill_between_them(
     study.enqueue_trial(guesses[0], user_attrs={studies.FIRST: 0})
     studies.enqueue_first(study, sweep)
     studies.enqueue_first(study, sweep)
-    drawn = [study.ask(studies.distributions(sweep.space)).params for _ in range(3)]
+    drawn = [study.ask(distributions(sweep.space)).params for _ in range(3)]
     assert [params["model.units"] for params in drawn] == [4, 6, 8]
     assert len(study.trials) == 3
 
@@ -213,7 +210,7 @@ def test_stop_after_counts_complete_and_pruned_trials_in_a_row(
     sweep = config.with_values({"sweep.stop_after": 2}).sweep
     since = []
     for value in (None, "pruned", 0.5, "pruned", None, 0.5, 0.6, 0.4):
-        trial = study.ask(studies.distributions(sweep.space))
+        trial = study.ask(distributions(sweep.space))
         if value is None:
             trial.set_user_attr(studies.OWN_ERROR, "ValueError")
             study.tell(trial, state=TrialState.FAIL)
