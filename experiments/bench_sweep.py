@@ -122,7 +122,7 @@ def read_runs(tracking: "Tracking", done: Measured, goal: float) -> dict[str, An
     first = trials[0]
     # Learning word vectors is not part of the start; it is reported separately.
     before_fit = sum(
-        first.data.metrics.get(f"seconds_{part}", 0.0) for part in ("encoding", "building")
+        first.data.metrics.get(f"seconds/{part}", 0.0) for part in ("encoding", "building")
     )
     busy = sum((run.info.end_time - run.info.start_time) / 1000 for run in trials)
     last = max(run.info.end_time for run in trials) / 1000
@@ -136,7 +136,7 @@ def read_runs(tracking: "Tracking", done: Measured, goal: float) -> dict[str, An
         "after_last_trial": done.end - last,
         "trials": busy,
         **{
-            part: sum(run.data.metrics.get(f"seconds_{part}", 0.0) for run in trials)
+            part: sum(run.data.metrics.get(f"seconds/{part}", 0.0) for run in trials)
             for part in PARTS
         },
     }

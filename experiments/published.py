@@ -117,13 +117,14 @@ def table_of(systems: list[System]) -> "pd.DataFrame":
         row |= {f"{side} seconds": seconds, f"{side} against baseline": difference(metrics)}
         if system.name == OURS:
             row = rows.setdefault(BASELINE, {"system": BASELINE})
-            row |= {f"{side} {name}": metrics.get(f"baseline_test_{name}") for name in FIGURES}
+            row |= {f"{side} {name}": metrics.get(f"baseline/test_{name}") for name in FIGURES}
     return pd.DataFrame(rows.values()).dropna(axis="columns", how="all")
 
 
 def difference(metrics: dict[str, float]) -> str:
     """Return the difference to the baseline, with its interval; by `train.monitor`'s metric."""
-    value, low, high = (metrics[f"baseline_difference{end}"] for end in ("", "_low", "_high"))
+    value = metrics["baseline/difference"]
+    low, high = (metrics[f"intervals/baseline_difference_{end}"] for end in ("low", "high"))
     return f"{value:+.4f} [{low:+.4f}, {high:+.4f}]"
 
 

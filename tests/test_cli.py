@@ -368,7 +368,7 @@ def test_train_logs_what_a_run_was_made_of(tiny: Path) -> None:
     vectors = "model.embeddings: vectors.txt, model.embedding_dim: 3"
     run, _ = train(tiny, f"{{{vectors}, train.resample: {{Coffee: 90, Phones: 20}}}}")
     assert run.data.params["train.resample"] == "{'Coffee': 90, 'Phones': 20}"
-    coverages = [run.data.metrics[f"vectors_{name}_coverage"] for name in ("vocabulary", "token")]
+    coverages = [run.data.metrics[f"vectors/{name}_coverage"] for name in ("vocabulary", "token")]
     # Two words of hundreds, and both are frequent.
     assert 0 < coverages[0] < coverages[1] < 1
 

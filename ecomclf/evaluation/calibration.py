@@ -128,6 +128,48 @@ def threshold_for(labels: np.ndarray, probabilities: np.ndarray, precision: floa
     return float(confidence[order[candidates[-1]]]) if len(candidates) else OUT_OF_REACH
 
 
+@dataclass(frozen=True)
+class CurvePoint:
+    """What a confidence threshold would give: the rows at or above it, and their accuracy."""
+
+    threshold: float
+    coverage: float
+    precision: float
+
+
+def coverage_curve(
+    labels: np.ndarray, probabilities: np.ndarray, *, most: int = 200
+) -> tuple[CurvePoint, ...]:
+    """Return coverage and precision by threshold, from the highest confidence to all rows.
+
+    Args:
+        labels: int [rows].
+        probabilities: float [rows, classes].
+        most: number of points at most; of more, some are left out evenly.
+
+    Example:
+        >>> probabilities = np.array([[0.9, 0.1], [0.8, 0.2], [0.7, 0.3]])
+        >>> [point.precision for point in coverage_curve(np.array([0, 1, 0]), probabilities)]
+        [1.0, 0.5, 0.6666666666666666]
+
+    """
+    confidence = probabilities.max(axis=1)
+    correct = probabilities.argmax(axis=1) == labels
+    order = np.argsort(-confidence, kind="stable")
+    passed = np.arange(1, len(order) + 1)
+    precision = np.cumsum(correct[order]) / passed
+    # Rows of equal confidence pass together.
+    last = np.flatnonzero(np.append(np.diff(confidence[order]) != 0, True))
+    if len(last) > most:
+        last = last[np.unique(np.linspace(0, len(last) - 1, most).round().astype(int))]
+    return tuple(
+        CurvePoint(
+            float(confidence[order[at]]), float(passed[at] / len(order)), float(precision[at])
+        )
+        for at in last
+    )
+
+
 def coverage(
     labels: np.ndarray, probabilities: np.ndarray, needs_review: np.ndarray
 ) -> tuple[float, float | None]:

@@ -13,6 +13,8 @@ from scipy.sparse import csr_matrix
 from ecomclf.evaluation.report import SCORES
 
 _DRAWS = 2000
+# For each model: true, predicted and correctly predicted rows of each class, [draws, classes] each.
+_Counts = list[tuple[np.ndarray, np.ndarray, np.ndarray]]
 # Draws computed together; for a million groups this many take 200 MB.
 _DRAWS_AT_ONCE = 20
 
@@ -61,8 +63,36 @@ def metric_intervals(
         Interval(value=0.75, low=0.25, high=1.0)
 
     """
-    found = _bootstrap(labels, groups, (predicted,), lambda scores: scores[0])
+    found = _bootstrap(labels, groups, (predicted,), lambda counts: _scores(*counts[0]))
     return dict(zip(SCORES, found, strict=True))
+
+
+def class_intervals(
+    labels: np.ndarray, predicted: np.ndarray, groups: np.ndarray, classes: Sequence[str]
+) -> dict[str, Interval]:
+    """Return the F1 of each class with its confidence interval.
+
+    Args:
+        labels: true labels, int [rows].
+        predicted: predicted labels, int [rows].
+        groups: group of near-duplicates of each row, int [rows].
+        classes: class names.
+
+    Returns:
+        An interval per class, by its name; 0 to 0 for a class without rows and predictions. Draws
+        without rows and predictions of a class tell nothing about it and are left out.
+
+    Example:
+        >>> labels = np.array([0, 0, 1, 1])
+        >>> found = class_intervals(labels, np.array([0, 0, 1, 0]), np.arange(4), ("a", "b"))
+        >>> round(found["a"].value, 3), found["b"].low
+        (0.8, 0.0)
+
+    """
+    found = _bootstrap(labels, groups, (predicted,), lambda counts: _class_f1(*counts[0]))
+    # Classes above the highest number that occurs have no counts.
+    missing = [Interval(0.0, 0.0, 0.0)] * (len(classes) - len(found))
+    return dict(zip(classes, [*found, *missing], strict=True))
 
 
 def difference_interval(
@@ -97,7 +127,11 @@ def difference_interval(
     """
     if score not in SCORES:
         raise ValueError(f"score must be one of {', '.join(SCORES)} but got {score!r}")
-    found = _bootstrap(labels, groups, (predicted, other), lambda scores: scores[0] - scores[1])
+
+    def subtract(counts: _Counts) -> np.ndarray:
+        return np.asarray(_scores(*counts[0]) - _scores(*counts[1]))
+
+    found = _bootstrap(labels, groups, (predicted, other), subtract)
     return found[SCORES.index(score)]
 
 
@@ -105,9 +139,9 @@ def _bootstrap(
     labels: np.ndarray,
     groups: np.ndarray,
     predictions: Sequence[np.ndarray],
-    combine: Callable[[list[np.ndarray]], np.ndarray],
+    score: Callable[[_Counts], np.ndarray],
 ) -> list[Interval]:
-    """Return one interval per score of what `combine` makes of the scores of all predictions."""
+    """Return an interval for each of the values that `score` works out from row counts."""
     _, group_of = np.unique(groups, return_inverse=True)
     groups_count = int(group_of.max()) + 1
     classes = 1 + max(int(each.max()) for each in (labels, *predictions))
@@ -125,27 +159,47 @@ def _bootstrap(
         for each in predictions
     ]
 
-    def score(times: np.ndarray) -> np.ndarray:
-        """Return [draws, 3] scores, given [draws, groups] how often each group was drawn."""
+    def draw(times: np.ndarray) -> np.ndarray:
+        """Return [draws, values], given [draws, groups] how often each group was drawn."""
         rows = times @ true
-        return combine(
-            [_scores(rows, times @ predicted, times @ correct) for predicted, correct in counts]
-        )
+        return score([(rows, times @ predicted, times @ correct) for predicted, correct in counts])
 
     generator = np.random.default_rng(0)
-    drawn = [score(_draw_groups(generator, groups_count)) for _ in range(0, _DRAWS, _DRAWS_AT_ONCE)]
-    bounds = np.percentile(np.concatenate(drawn), (2.5, 97.5), axis=0)
-    values = score(np.ones((1, groups_count)))[0]
+    drawn = [draw(_draw_groups(generator, groups_count)) for _ in range(0, _DRAWS, _DRAWS_AT_ONCE)]
+    values = draw(np.ones((1, groups_count)))[0]
+    bounds = _quantiles(np.concatenate(drawn))
+    values, bounds = np.nan_to_num(values), np.nan_to_num(bounds)
     return [
         Interval(float(value), float(low), float(high))
         for value, low, high in zip(values, *bounds, strict=True)
     ]
 
 
+def _quantiles(drawn: np.ndarray) -> np.ndarray:
+    """Return the 2.5 % and 97.5 % quantiles, [2, values], of what is defined of [draws, values].
+
+    Those of a value without any defined draw are not a number.
+    """
+    if not np.isnan(drawn).any():
+        return np.asarray(np.percentile(drawn, (2.5, 97.5), axis=0))
+    bounds = np.full((2, drawn.shape[1]), np.nan)
+    for column, values in enumerate(drawn.T):
+        defined = values[~np.isnan(values)]
+        if len(defined):
+            bounds[:, column] = np.percentile(defined, (2.5, 97.5))
+    return bounds
+
+
 def _draw_groups(generator: np.random.Generator, count: int) -> np.ndarray:
     """Draw `count` groups with replacement; return how often each was drawn, [draws, groups]."""
     drawn = generator.integers(0, count, (_DRAWS_AT_ONCE, count))
     return np.stack([np.bincount(each, minlength=count) for each in drawn]).astype(float)
+
+
+def _class_f1(true: np.ndarray, predicted: np.ndarray, correct: np.ndarray) -> np.ndarray:
+    """Return the F1 of each class, [draws, classes], not a number where it is undefined."""
+    counted = true + predicted
+    return np.where(counted > 0, 2 * correct / np.maximum(counted, 1), np.nan)
 
 
 def _scores(true: np.ndarray, predicted: np.ndarray, correct: np.ndarray) -> np.ndarray:

@@ -14,7 +14,7 @@ class Stopwatch:
         >>> total = sum(range(1000))
         >>> watch.lap("summing")
         >>> list(watch.metrics())
-        ['seconds_summing']
+        ['seconds/summing']
 
     """
 
@@ -29,5 +29,5 @@ class Stopwatch:
         self._last = now
 
     def metrics(self) -> dict[str, float]:
-        """Return the seconds of each part so far, under the name `seconds_<part>`."""
-        return {f"seconds_{part}": seconds for part, seconds in self._seconds.items()}
+        """Return the seconds of each part so far, under the name `seconds/<part>`."""
+        return {f"seconds/{part}": seconds for part, seconds in self._seconds.items()}

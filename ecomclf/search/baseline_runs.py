@@ -6,6 +6,7 @@ from rich.console import Console
 
 from ecomclf.models.baseline import Evaluated
 from ecomclf.search.final_evaluation import Job
+from ecomclf.tracking.datasets import describe_datasets
 from ecomclf.tracking.runs import PROTOCOL, Tracking
 
 
@@ -19,7 +20,7 @@ def log_baselines(
     """Write each baseline to a run below the job's, and its validation metrics to the job's run."""
     for name, evaluated in baselines.items():
         validation = evaluated.validation
-        job.run.log_metrics(validation.metrics(f"{name}_val"))
+        job.run.log_metrics(validation.metrics(f"{name}/val"))
         title = name.replace("_", " ")
         run = tracking.start_run(
             "baseline",
@@ -28,6 +29,12 @@ def log_baselines(
             tags={**tags, PROTOCOL: job.split.protocol},
         )
         with run.recorded():
+            run.log_datasets(describe_datasets(job.split, job.data, test=True))
+            run.describe(
+                f"**The {title}** of the sweep: TF-IDF and a linear SVM, "
+                f"{validation.summary('on the validation rows')}. How it does on the test rows is "
+                f"in the metrics `{name}/test_…` of the parent run."
+            )
             run.log_params(
                 evaluated.baseline.settings() | {"data.fingerprint": job.split.fingerprint}
             )

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from mlflow.entities.model_registry import ModelVersion
@@ -16,14 +16,31 @@ from ecomclf.config.loading import Config
 from ecomclf.data.data_report import DataReport
 from ecomclf.data.near_duplicates import group_keys
 from ecomclf.data.splitting import Split, Subset
-from ecomclf.evaluation.calibration import coverage, expected_calibration_error, reliability
+from ecomclf.evaluation.calibration import (
+    coverage,
+    coverage_curve,
+    expected_calibration_error,
+    reliability,
+)
 from ecomclf.evaluation.error_tables import error_table
 from ecomclf.evaluation.figures import confusion_figure, reliability_figure
-from ecomclf.evaluation.intervals import Interval, difference_interval, metric_intervals
-from ecomclf.evaluation.report import SCORE_NAMES, Report, evaluate, evaluate_labels
+from ecomclf.evaluation.intervals import (
+    Interval,
+    class_intervals,
+    difference_interval,
+    metric_intervals,
+)
+from ecomclf.evaluation.report import Report, evaluate, evaluate_labels
 from ecomclf.models.baseline import Evaluated
 from ecomclf.runtime.disk_cache import digest_of
 from ecomclf.search.blending import Winner
+from ecomclf.tracking.descriptions import describe_result
+from ecomclf.tracking.evaluation_record import (
+    CLASS_INTERVALS_FILE,
+    CONFIDENCE_FILE,
+    EVALUATION_FILE,
+    FinalEvaluation,
+)
 from ecomclf.tracking.model_card import model_card
 from ecomclf.tracking.promotion_gate import Champion, Comparison, compare, decide
 from ecomclf.tracking.registry import (
@@ -42,8 +59,6 @@ if TYPE_CHECKING:
     from ecomclf.models.classifier import Classifier
 
 _SAMPLES = 10
-# The final evaluation as an artifact of the run.
-EVALUATION_FILE = "evaluation.json"
 
 
 @dataclass(frozen=True)
@@ -75,6 +90,7 @@ class HeldOutScores:
         probabilities: float32 [test rows, classes].
         needs_review: bool [test rows].
         intervals: of the winner's metrics, by name.
+        classes: of the winner's F1 of each class, by its name.
         baselines: metrics of each baseline, by its name.
         differences: metric of the winner minus that of each baseline, by its name.
 
@@ -84,64 +100,9 @@ class HeldOutScores:
     probabilities: np.ndarray
     needs_review: np.ndarray
     intervals: dict[str, Interval]
+    classes: dict[str, Interval]
     baselines: dict[str, Report]
     differences: dict[str, Interval]
-
-
-@dataclass(frozen=True)
-class FinalEvaluation:
-    """What a winner reached on the test rows, and what became of it.
-
-    Attributes:
-        test: metrics on the test rows.
-        baselines: metrics of each baseline, by its name.
-        differences: `metric` of the winner minus that of each baseline, by its name.
-        metric: the metric of `Report` that `train.monitor` names.
-        model: name of the registered model.
-        version: number of the version.
-        gate: decision of the promotion gate, with its reasons.
-        stage: what the version holds now, None for no stage.
-
-    """
-
-    test: Report
-    baselines: dict[str, Report]
-    differences: dict[str, Interval]
-    metric: str
-    model: str
-    version: str
-    gate: str
-    stage: str | None
-
-    def lines(self) -> list[str]:
-        """Return the evaluation as lines to print."""
-        return [
-            f"winner: {self.test.summary('test')}",
-            *(
-                f"{name.replace('_', ' ')}: {report.summary('test')}; winner minus it, "
-                f"{SCORE_NAMES[self.metric]}, {self.differences[name].as_text()}"
-                for name, report in self.baselines.items()
-            ),
-            f"winner is version {self.version} of the model {self.model}, "
-            + (f"in {self.stage}" if self.stage else "without a stage"),
-            f"gate: {self.gate}",
-        ]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values for JSON, which `from_dict` reads."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """Return the evaluation of which these are the values."""
-        reports = {name: Report.from_dict(each) for name, each in values["baselines"].items()}
-        differences = {name: Interval(**each) for name, each in values["differences"].items()}
-        read = {
-            "test": Report.from_dict(values["test"]),
-            "baselines": reports,
-            "differences": differences,
-        }
-        return cls(**{**values, **read})
 
 
 def evaluate_winner(
@@ -159,8 +120,9 @@ def evaluate_winner(
     log_scores(job, winner, scores)
     registry = Registry(job.run.uri, job.config.registry.model)
     version = register(registry, job, winner, scores.report)
+    champion = None
     if GATE not in version.tags:
-        pass_gate(registry, version, job, winner, scores)
+        champion = pass_gate(registry, version, job, winner, scores)
         version = registry.resolve(version=str(version.version))
     stages = {number: stage for stage, number in registry.holders().items()}
     evaluation = FinalEvaluation(
@@ -172,8 +134,11 @@ def evaluate_winner(
         version=str(version.version),
         gate=version.tags[GATE_REASON],
         stage=stages.get(str(version.version)),
+        intervals=scores.intervals,
+        champion=champion,
     )
     job.run.log_json(evaluation.to_dict(), EVALUATION_FILE)
+    job.run.describe(describe_result(evaluation, winner.made_of(), job.data, job.split))
     return evaluation
 
 
@@ -191,6 +156,7 @@ def score_on_test_rows(
         probabilities=probabilities,
         needs_review=winner.classifier.needs_review(ids, probabilities),
         intervals=metric_intervals(test.labels, predicted, test.groups),
+        classes=class_intervals(test.labels, predicted, test.groups, classes),
         baselines={
             name: evaluate_labels(test.labels, other, classes, ordered=ordered)
             for name, other in others.items()
@@ -212,12 +178,17 @@ def log_scores(job: Job, winner: Winner, scores: HeldOutScores) -> None:
     for name, report in scores.baselines.items():
         difference = scores.differences[name]
         run.log_metrics(
-            report.metrics(f"{name}_test")
-            | {f"{name}_difference": difference.value}
+            report.metrics(f"{name}/test")
+            | {f"{name}/difference": difference.value}
             | _bounds(f"{name}_difference", difference)
         )
-    _log_confidence(run, "val", split.validation, winner.probabilities, winner.needs_review)
-    _log_confidence(run, "test", split.test, scores.probabilities, scores.needs_review)
+    sides = {
+        "val": _log_confidence(
+            run, "val", split.validation, winner.probabilities, winner.needs_review
+        ),
+        "test": _log_confidence(run, "test", split.test, scores.probabilities, scores.needs_review),
+    }
+    run.log_json({"threshold": winner.classifier.threshold, **sides}, CONFIDENCE_FILE)
     run.log_table(
         error_table(split.validation, winner.probabilities, classes), "validation_errors.json"
     )
@@ -230,6 +201,9 @@ def log_scores(job: Job, winner: Winner, scores: HeldOutScores) -> None:
     }
     run.log_json(made_of, "winner.json")
     run.log_json(scores.report.to_dict(), "report.json")
+    run.log_json(
+        {name: asdict(each) for name, each in scores.classes.items()}, CLASS_INTERVALS_FILE
+    )
     run.log_figure(confusion_figure(scores.report, "test rows"), "confusion_matrix.png")
 
 
@@ -242,8 +216,11 @@ def _validation_report(job: Job, winner: Winner) -> Report:
 
 def _log_confidence(
     run: Run, side: str, rows: Subset, probabilities: np.ndarray, needs_review: np.ndarray
-) -> None:
-    """Log how far confidences can be trusted on one side of the split."""
+) -> dict[str, Any]:
+    """Log how far confidences can be trusted on one side of the split; return it as plain values.
+
+    The bins of the reliability diagram, and the curve of coverage and precision by threshold.
+    """
     bins = reliability(rows.labels, probabilities)
     covered, precision = coverage(rows.labels, probabilities, needs_review)
     metrics = {
@@ -256,10 +233,12 @@ def _log_confidence(
     run.log_metrics(metrics)
     names = {"val": "validation", "test": "test"}
     run.log_figure(reliability_figure(bins, f"{names[side]} rows"), f"{side}_reliability.png")
+    curve = coverage_curve(rows.labels, probabilities)
+    return {"bins": [asdict(each) for each in bins], "curve": [asdict(each) for each in curve]}
 
 
 def _bounds(name: str, interval: Interval) -> dict[str, float]:
-    return {f"{name}_low": interval.low, f"{name}_high": interval.high}
+    return {f"intervals/{name}_low": interval.low, f"intervals/{name}_high": interval.high}
 
 
 def register(registry: Registry, job: Job, winner: Winner, test: Report) -> ModelVersion:
@@ -295,10 +274,14 @@ def register(registry: Registry, job: Job, winner: Winner, test: Report) -> Mode
 
 def pass_gate(
     registry: Registry, version: ModelVersion, job: Job, winner: Winner, scores: HeldOutScores
-) -> None:
+) -> Comparison | None:
     """Send a version through the promotion gate; if it passes, it gets its stage.
 
+    Returns:
+        The comparison with the champion, where there is one.
+
     The tag `gate` is written last: a command that is killed before that is repeated by the next.
+
     """
     config, number = job.config.registry, str(version.version)
     baseline = min(scores.differences, key=lambda name: scores.differences[name].value)
@@ -330,6 +313,7 @@ def pass_gate(
         compared = comparison is None or comparison.comparable
         registry.promote(number, config.stage if compared else "Staging", "passed the gate")
     registry.describe(version, card, {GATE: "passed" if decision.passed else "refused"})
+    return comparison
 
 
 def _compare_with_champion(

@@ -1,9 +1,6 @@
 """What a sweep ends with, and where an ended one has recorded it."""
 
-import json
-import tempfile
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import cast
 
 import optuna
@@ -12,8 +9,8 @@ import pandas as pd
 from ecomclf.evaluation.intervals import Interval
 from ecomclf.evaluation.report import Report
 from ecomclf.search import study as studies
-from ecomclf.search.final_evaluation import EVALUATION_FILE, FinalEvaluation
 from ecomclf.search.plan import SweepPlan
+from ecomclf.tracking.evaluation_record import FinalEvaluation
 from ecomclf.tracking.leaderboard import leaderboard
 from ecomclf.tracking.runs import Tracking
 
@@ -58,13 +55,6 @@ def finished_run(plan: SweepPlan, study: optuna.Study) -> str | None:
     if has_trials and is_judged and has_repeats:
         return cast("str | None", study.user_attrs.get(studies.EVALUATION_RUN))
     return None
-
-
-def read_evaluation(tracking: Tracking, run_id: str) -> FinalEvaluation:
-    """Read the final evaluation that a sweep has recorded in its run."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = tracking.download(run_id, EVALUATION_FILE, Path(folder))
-        return FinalEvaluation.from_dict(json.loads(path.read_text(encoding="utf-8")))
 
 
 def make_result(

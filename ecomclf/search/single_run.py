@@ -11,6 +11,7 @@ from ecomclf.evaluation.report import evaluate
 from ecomclf.models.baseline import fit_baselines
 from ecomclf.models.classifier import Classifier
 from ecomclf.models.fitting import EpochMetrics
+from ecomclf.runtime.environment import describe_environment
 from ecomclf.runtime.timing import Stopwatch
 from ecomclf.search.baseline_runs import log_baselines
 from ecomclf.search.blending import single_winner
@@ -18,6 +19,7 @@ from ecomclf.search.final_evaluation import Job, evaluate_winner
 from ecomclf.search.training_run import train_in_run
 from ecomclf.text.encoded_texts import encode_texts
 from ecomclf.tracking.connection import connect
+from ecomclf.tracking.datasets import describe_datasets
 from ecomclf.tracking.runs import CLASSIFIER_FOLDER, Run
 
 
@@ -57,6 +59,8 @@ def train_alone(
     with run.recorded():
         run.log_json(report.to_dict(), "data_report.json")
         run.log_params({"data.read_as": report.read_as})
+        run.log_json(describe_environment(), "environment.json")
+        run.log_datasets(describe_datasets(split, report, test=True))
         fitted = train_in_run(run, config, split, texts, print_epoch, watch=watch)
         console.print(f"run {run.run_id}", soft_wrap=True)
         if fitted.report.never_predicted:
@@ -81,6 +85,10 @@ def _score(classifier: Classifier, split: Split, run: Run, console: Console) -> 
     test = evaluate(split.test.labels, probabilities, split.classes, ordered=split.ordered)
     run.log_metrics(test.metrics("test"))
     run.log_json(test.to_dict(), "test_report.json")
+    run.describe(
+        f"**A single training:** {test.summary('on the test rows')}. Not registered; load it:\n\n"
+        f'```python\necomclf.load("runs:/{run.run_id}/{CLASSIFIER_FOLDER}")\n```'
+    )
     console.print(test.summary("test"))
     console.print(
         "not registered: classify with it in Python by "

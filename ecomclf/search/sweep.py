@@ -22,6 +22,7 @@ from ecomclf.errors import StudyError, SweepFailedError, SweepInterruptedError
 from ecomclf.evaluation.error_tables import describe_label_check, label_suspects
 from ecomclf.models.baseline import Evaluated, fit_baselines
 from ecomclf.models.linear_path import LinearPath
+from ecomclf.runtime.environment import describe_environment
 from ecomclf.runtime.tensorflow_setup import start_tensorflow
 from ecomclf.search import study as studies
 from ecomclf.search.baseline_runs import log_baselines
@@ -32,13 +33,9 @@ from ecomclf.search.blending import (
     fit_weighted_path,
 )
 from ecomclf.search.disk_space import require_space
-from ecomclf.search.final_evaluation import (
-    FinalEvaluation,
-    Job,
-    evaluate_winner,
-)
+from ecomclf.search.final_evaluation import Job, evaluate_winner
 from ecomclf.search.plan import SweepPlan
-from ecomclf.search.result import SweepResult, finished_run, make_result, read_evaluation
+from ecomclf.search.result import SweepResult, finished_run, make_result
 from ecomclf.search.scheduler import TrialScheduler, Workers, reconcile
 from ecomclf.search.seed_repeats import repeat_with_seeds
 from ecomclf.search.storage import StudyLock, lock_study
@@ -51,6 +48,9 @@ from ecomclf.text.encoded_texts import (
     searches_texts,
 )
 from ecomclf.tracking.connection import connect, without_password
+from ecomclf.tracking.datasets import describe_datasets
+from ecomclf.tracking.descriptions import describe_plan
+from ecomclf.tracking.evaluation_record import FinalEvaluation, read_evaluation
 from ecomclf.tracking.leaderboard import leaderboard, print_leaderboard
 from ecomclf.tracking.runs import MONITOR, PROTOCOL, SEARCHED, Run, Tracking
 
@@ -193,7 +193,14 @@ def _run(sweep: _Sweep, workers: Workers) -> FinalEvaluation:
     if plan.repeats:
         tags = studies.run_tags(study)
         repeat_with_seeds(
-            winner.configs[0], plan.repeats, plan.split, tracking, sweep.parent, tags, console
+            winner.configs[0],
+            plan.repeats,
+            plan.split,
+            tracking,
+            sweep.parent,
+            tags,
+            console,
+            describe_datasets(plan.split, plan.report, test=True),
         )
     return evaluation
 
@@ -207,6 +214,9 @@ def _log_plan(sweep: _Sweep) -> None:
         plan.config.flat()
         | {"data.fingerprint": plan.split.fingerprint, "data.read_as": plan.report.read_as}
     )
+    parent.describe(describe_plan(plan.trials, [*plan.config.sweep.space], plan.report, plan.split))
+    parent.log_datasets(describe_datasets(plan.split, plan.report, test=True))
+    parent.log_json(describe_environment(), "environment.json")
     parent.log_text(plan.config.to_yaml(), "config.yaml")
     parent.log_json(plan.report.to_dict(), "data_report.json")
 
@@ -223,6 +233,7 @@ def _schedule_trials(sweep: _Sweep) -> TrialScheduler:
         study_name=plan.study_name,
         storage=plan.storage,
         # Workers on other machines have no cache of this one's.
+        datasets=tuple(describe_datasets(plan.split, plan.report, test=False)),
         texts=portable_texts(plan.split, plan.config) if plan.config.sweep.engine == "ray" else {},
     )
     return TrialScheduler(

@@ -13,6 +13,7 @@ from ecomclf.data.splitting import Split
 from ecomclf.evaluation.error_tables import sample_predictions
 from ecomclf.evaluation.figures import confusion_figure, history_figure
 from ecomclf.models.architecture import summarise
+from ecomclf.models.architecture_diagram import draw_architecture
 from ecomclf.models.fitting import EpochMetrics
 from ecomclf.models.training import Fitted, fit_classifier
 from ecomclf.runtime.timing import Stopwatch
@@ -50,7 +51,7 @@ def train_in_run(
     watch.lap("logging")
 
     def log_epoch(epoch: int, metrics: EpochMetrics) -> None:
-        run.log_metrics(metrics, step=epoch)
+        run.log_metrics(_as_logged(metrics), step=epoch)
         on_epoch(epoch, metrics)
 
     with tempfile.TemporaryDirectory() as name:
@@ -81,6 +82,7 @@ def log_fitted(run: Run, fitted: Fitted, split: Split, *, keep_classifier: bool 
     report, history = fitted.report, fitted.history
     run.log_metrics(fitted.vector_coverage)
     run.log_text(summarise(fitted.classifier.network), "architecture.txt")
+    run.log_text(draw_architecture(fitted.classifier.network), "architecture.svg")
     if keep_classifier:
         with tempfile.TemporaryDirectory() as folder:
             fitted.classifier.save(Path(folder))
@@ -95,7 +97,17 @@ def log_fitted(run: Run, fitted: Fitted, split: Split, *, keep_classifier: bool 
     run.log_figure(history_figure(history.epochs, history.kept_epoch), "history.png")
     # Once more after the last epoch: MLflow shows the latest value of a metric, which should be
     # that of the kept epoch.
-    run.log_metrics(report.metrics("val") | history.kept, step=len(history.epochs) + 1)
+    kept = report.metrics("val") | _as_logged(history.kept)
+    run.log_metrics(kept, step=len(history.epochs) + 1)
     run.tag(kept_epoch=history.kept_epoch)
     if report.never_predicted:
         run.tag(never_predicted=join_names(report.never_predicted))
+
+
+def _as_logged(metrics: EpochMetrics) -> EpochMetrics:
+    """Return metrics under the names they are logged by.
+
+    MLflow's UI lists metrics by name, those with a slash in folded groups after the others.
+    """
+    renamed = {"learning_rate": "optimizer/learning_rate"}
+    return {renamed.get(name, name): value for name, value in metrics.items()}

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import optuna
+from mlflow.entities import DatasetInput
 from optuna.trial import TrialState
 
 from ecomclf.config.loading import Config
@@ -23,7 +24,8 @@ from ecomclf.search.drawing import draw_trial
 from ecomclf.search.storage import lock_draws
 from ecomclf.search.workers import Emit, describe_error
 from ecomclf.tracking.connection import name_outage
-from ecomclf.tracking.runs import PRUNED, STOPPED, TRIAL, Run, Tracking
+from ecomclf.tracking.descriptions import describe_trial
+from ecomclf.tracking.runs import NOTE, PRUNED, STOPPED, TRIAL, Run, Tracking
 
 if TYPE_CHECKING:
     from ecomclf.models.fitting import EpochMetrics
@@ -35,7 +37,7 @@ class WorkerContext:
     """What a worker needs to know besides its tasks; sent to it once.
 
     `texts` are encoded texts by their text config, as JSON; a worker encodes those that are missing
-    itself, or finds them in the cache on its disk.
+    itself, or finds them in the cache on its disk. `datasets` is what each trial's run reads.
     """
 
     config: Config
@@ -44,6 +46,7 @@ class WorkerContext:
     study_name: str
     storage: str | None
     texts: "Mapping[str, EncodedTexts]" = field(default_factory=dict)
+    datasets: tuple[DatasetInput, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -153,6 +156,7 @@ class TrialRun:
             parent=task.parent,
             tags=studies.run_tags(self._study) | {TRIAL: trial.number},
         )
+        run.log_datasets(self._context.datasets)
         self._emit(Started(trial.number, values))
         try:
             with (
@@ -191,11 +195,13 @@ class TrialRun:
         try:
             return self._train(trial, values, run)
         except optuna.TrialPruned as pruned:
-            run.tag(**{PRUNED: pruned})
+            run.tag(**{PRUNED: pruned, NOTE: describe_trial(values, f"**Pruned** {pruned}.")})
             raise
         except Exception as error:
             if not is_outage(error):
-                trial.set_user_attr(studies.OWN_ERROR, describe_error(error))
+                reason = describe_error(error)
+                trial.set_user_attr(studies.OWN_ERROR, reason)
+                run.describe(describe_trial(values, f"**Failed:** {reason}"))
             raise
 
     def _train(self, trial: optuna.Trial, values: dict[str, Any], run: Run) -> float:
@@ -223,6 +229,9 @@ class TrialRun:
             run, config, self._context.split, self._encoded[key], report, watch=watch
         )
         self._never_predicted = fitted.report.never_predicted
+        outcome = f"**Finished:** {fitted.report.summary('on the validation rows')}"
+        kept = f"the best epoch was {fitted.history.kept_epoch} of {len(fitted.history.epochs)}"
+        run.describe(describe_trial(values, f"{outcome}; {kept}.", run.run_id))
         return fitted.history.kept[config.train.monitor]
 
     def _report(self, trial: optuna.Trial, epoch: int, score: float) -> None:

@@ -70,8 +70,8 @@ class EncodedTexts:
 
         Returns:
             float32 [vocabulary_size, embedding_dim], or None for random initialisation; and for
-            vectors from a file, the fractions of the vocabulary (`vectors_vocabulary_coverage`) and
-            of the training tokens (`vectors_token_coverage`) that the file covers.
+            vectors from a file, the fractions of the vocabulary (`vectors/vocabulary_coverage`) and
+            of the training tokens (`vectors/token_coverage`) that the file covers.
 
         Raises:
             RequestError: the file of vectors cannot be read.
@@ -88,8 +88,8 @@ class EncodedTexts:
         words = self.vectorizer.words
         vectors, known = file_vectors(Path(config.embeddings), words, size)
         return vectors, {
-            "vectors_vocabulary_coverage": float(known[UNKNOWN_ID + 1 :].mean()),
-            "vectors_token_coverage": float(known[self.train.values].mean()),
+            "vectors/vocabulary_coverage": float(known[UNKNOWN_ID + 1 :].mean()),
+            "vectors/token_coverage": float(known[self.train.values].mean()),
         }
 
     def ngrams(self, buckets: int) -> CharacterNgrams:

@@ -20,7 +20,8 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from ecomclf.errors import JobError, RequestError
-from ecomclf.tracking.runs import Tracking
+from ecomclf.tracking.descriptions import EXPERIMENT
+from ecomclf.tracking.runs import NOTE, Tracking
 
 # Seconds for which a tracking server that does not answer is tried; a request waits this long for a
 # connection and for the answer; between two requests. The first failure is reported within ten
@@ -32,6 +33,9 @@ RETRY_PAUSE = 2.0
 
 _URI = "MLFLOW_TRACKING_URI"
 _SQLITE = "sqlite:///"
+# Without it MLflow's UI opens an experiment in a view for language models.
+_KIND = "mlflow.experimentKind"
+_TRAINING = "custom_model_development"
 _MAX_REASON = 300
 
 _log = logging.getLogger("ecomclf")
@@ -64,7 +68,9 @@ def connect(experiment: str | None = None) -> Tracking:
         if experiment is None:
             client.search_experiments(max_results=1)
             return Tracking(uri)
-        return Tracking(uri, _experiment_id(client, uri, experiment))
+        found = _experiment_id(client, uri, experiment)
+        _describe_experiment(client, found)
+        return Tracking(uri, found)
     except (MlflowException, SQLAlchemyError, ImportError, OSError) as error:
         raise RequestError(
             f"cannot use the MLflow store {without_password(uri)}: {_diagnosis(uri, error)}"
@@ -276,6 +282,14 @@ def _experiment_id(client: mlflow.MlflowClient, uri: str, name: str) -> str:
             if found is None:
                 raise
     return str(found.experiment_id)
+
+
+def _describe_experiment(client: mlflow.MlflowClient, experiment_id: str) -> None:
+    """Describe an experiment, and its kind, unless somebody has."""
+    tags = client.get_experiment(experiment_id).tags
+    for name, value in ((NOTE, EXPERIMENT), (_KIND, _TRAINING)):
+        if name not in tags:
+            client.set_experiment_tag(experiment_id, name, value)
 
 
 @contextlib.contextmanager

@@ -7,16 +7,17 @@ processes can write to the runs of their trials side by side.
 import contextlib
 import json
 import os
+import re
 import time
 import traceback
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import mlflow
-from mlflow.entities import Metric, Param, RunTag, ViewType
+from mlflow.entities import DatasetInput, Metric, Param, RunTag, ViewType
 from mlflow.entities import Run as MlflowRun
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.tracking.context.registry import resolve_tags
@@ -41,6 +42,9 @@ SEARCHED = "ecomclf.searched"
 MONITOR = "ecomclf.monitor"
 PARENT = "mlflow.parentRunId"
 CONTINUED_BY = "continued_by"
+# Markdown that MLflow's UI shows as the description of a run or an experiment.
+NOTE = "mlflow.note.content"
+NAME = "mlflow.runName"
 # Why a killed trial was stopped.
 STOPPED = "stopped"
 PRUNED = "pruned"
@@ -53,6 +57,8 @@ State = Literal["FINISHED", "KILLED", "FAILED"]
 Role = Literal["sweep", "trial", "baseline", "repeat", "train", "comparison"]
 
 _BATCH = 100
+# How MLflow names a run that got no name: `chill-panda-693`.
+_RANDOM_NAME = re.compile(r"([a-z]+-[a-z]+-\d+)?")
 
 
 @dataclass(frozen=True)
@@ -88,6 +94,14 @@ class Run:
         """Set tags, all of them in one request."""
         entities = [RunTag(key, str(value)) for key, value in tags.items()]
         self._client.log_batch(self.run_id, tags=entities)
+
+    def describe(self, markdown: str) -> None:
+        """Set the description, replacing an earlier one."""
+        self.tag(**{NOTE: markdown})
+
+    def log_datasets(self, inputs: Sequence[DatasetInput]) -> None:
+        """Log what the run reads."""
+        self._client.log_inputs(self.run_id, datasets=[*inputs])
 
     def log_text(self, text: str, file: str) -> None:
         """Log a text as an artifact."""
@@ -210,7 +224,7 @@ class Tracking:
         """Start a run.
 
         Under `mlflow run`, MLflow has created a run already; it is used for the one without a
-        parent.
+        parent, and gets the name unless the user has given it one.
         """
         every = {ROLE: role, **{key: str(value) for key, value in tags.items()}}
         launched = os.environ.get("MLFLOW_RUN_ID")
@@ -218,7 +232,8 @@ class Tracking:
             every[PARENT] = parent
         elif launched:
             run = Run(self.uri, launched)
-            run.tag(**every)
+            given = self._client.get_run(launched).info.run_name or ""
+            run.tag(**every | ({NAME: name} if _RANDOM_NAME.fullmatch(given) else {}))
             return run
         else:
             every = resolve_tags(every)

@@ -31,7 +31,7 @@ def version_table(registry: Registry) -> pd.DataFrame:
                 "trials": version.tags.get(TRIALS),
                 "test_f1_weighted": metrics.get("test_f1_weighted"),
                 "test_f1_macro": metrics.get("test_f1_macro"),
-                "baseline_test_f1_weighted": metrics.get("baseline_test_f1_weighted"),
+                "baseline_test_f1_weighted": metrics.get("baseline/test_f1_weighted"),
                 "gate": version.tags.get(GATE_REASON),
             }
         )

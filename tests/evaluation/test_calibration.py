@@ -5,6 +5,7 @@ from ecomclf.evaluation.calibration import (
     OUT_OF_REACH,
     Bin,
     coverage,
+    coverage_curve,
     expected_calibration_error,
     fit_temperature,
     reliability,
@@ -133,3 +134,26 @@ def test_coverage_is_the_fraction_that_passes_and_its_accuracy() -> None:
     assert coverage(*given, np.array([False, False, True, True])) == (0.5, 0.5)
     assert coverage(*given, np.zeros(4, bool)) == (1.0, 0.75)
     assert coverage(*given, np.ones(4, bool)) == (0.0, None)
+
+
+def test_the_curve_ends_with_all_rows() -> None:
+    """Its last point covers every row with the overall accuracy; coverage never falls."""
+    generator = np.random.default_rng(1)
+    probabilities = generator.dirichlet((1, 1, 1), 1000)
+    labels = generator.integers(0, 3, 1000)
+    curve = coverage_curve(labels, probabilities, most=50)
+    assert len(curve) == 50
+    assert curve[-1].coverage == 1
+    assert curve[-1].precision == pytest.approx((probabilities.argmax(axis=1) == labels).mean())
+    covered = [point.coverage for point in curve]
+    assert covered == sorted(covered)
+
+
+def test_equal_confidences_are_one_point_of_the_curve() -> None:
+    """No threshold lies between rows of equal confidence."""
+    probabilities = np.array([[0.9, 0.1], [0.8, 0.2], [0.8, 0.2]])
+    curve = coverage_curve(np.array([0, 0, 1]), probabilities)
+    assert [(point.threshold, point.coverage) for point in curve] == [
+        (0.9, pytest.approx(1 / 3)),
+        (0.8, 1.0),
+    ]

@@ -2,7 +2,12 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score
 
-from ecomclf.evaluation.intervals import Interval, difference_interval, metric_intervals
+from ecomclf.evaluation.intervals import (
+    Interval,
+    class_intervals,
+    difference_interval,
+    metric_intervals,
+)
 from ecomclf.evaluation.report import SCORES, evaluate_labels
 
 
@@ -144,3 +149,24 @@ def test_a_difference_of_an_unknown_score_raises() -> None:
     labels, predicted = rows(10)
     with pytest.raises(ValueError, match="score must be one of accuracy, f1_macro, f1_weighted"):
         difference_interval(labels, predicted, predicted, np.arange(10), score="loss")
+
+
+def test_intervals_of_classes_contain_their_f1() -> None:
+    """The value is the report's F1 of the class; a class with fewer rows has a wider interval."""
+    generator = np.random.default_rng(3)
+    labels = np.array([0] * 400 + [1] * 40)
+    predicted = np.where(generator.random(440) < 0.8, labels, 1 - labels)
+    report = evaluate_labels(labels, predicted, ("a", "b"))
+    found = class_intervals(labels, predicted, np.arange(440), ("a", "b"))
+    for name, interval in found.items():
+        assert interval.value == pytest.approx(report.classes[name].f1)
+        assert interval.low < interval.value < interval.high
+    assert found["b"].high - found["b"].low > found["a"].high - found["a"].low
+
+
+def test_a_class_without_rows_has_an_interval_of_zero() -> None:
+    """A class that a test file lacks, in the middle or at the end, is there, as 0."""
+    labels = np.array([0, 0, 2, 2])
+    found = class_intervals(labels, labels, np.arange(4), ("a", "b", "c", "d"))
+    assert found["b"] == found["d"] == Interval(0.0, 0.0, 0.0)
+    assert found["c"] == Interval(1.0, 1.0, 1.0)

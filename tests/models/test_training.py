@@ -162,7 +162,7 @@ def test_networks_are_trained_with_every_value_of_suspects(split: Split, value: 
     fitted = fit(split, texts, config, watch)
     assert fitted.probabilities.shape == (12, 2)
     assert fitted.report.loss == pytest.approx(fitted.history.kept["val_loss"], abs=1e-5)
-    assert ("seconds_suspects" in watch.metrics()) == (value != "keep")
+    assert ("seconds/suspects" in watch.metrics()) == (value != "keep")
     fit(split, texts, config.with_values({"seed": 1}), watch)
     assert len(list(Path("data/cache").glob("labels-*/"))) == (value != "keep")
 

@@ -11,4 +11,4 @@ def test_laps_of_a_part_add_up(monkeypatch: pytest.MonkeyPatch) -> None:
     watch = Stopwatch()
     for part in ("fitting", "logging", "fitting"):
         watch.lap(part)
-    assert watch.metrics() == {"seconds_fitting": 4.5, "seconds_logging": 1.0}
+    assert watch.metrics() == {"seconds/fitting": 4.5, "seconds/logging": 1.0}

@@ -36,10 +36,10 @@ def test_repeats_differ_in_their_seed_only(config: Config, split: Split) -> None
     assert [run.info.status for run in runs] == ["FINISHED"] * 2
     assert all(run.data.tags["note"] == "x" for run in runs)
     assert not any(tracking.has_artifact(run.info.run_id, "classifier") for run in runs)
-    values = [run.data.metrics["repeat_test_f1_weighted"] for run in runs]
+    values = [run.data.metrics["repeat/test_f1_weighted"] for run in runs]
     (sweep,) = tracking.search("sweep")
-    assert sweep.data.metrics["repeat_test_f1_weighted_mean"] == pytest.approx(np.mean(values))
-    assert sweep.data.metrics["repeat_test_f1_weighted_std"] == pytest.approx(
+    assert sweep.data.metrics["repeat/test_f1_weighted_mean"] == pytest.approx(np.mean(values))
+    assert sweep.data.metrics["repeat/test_f1_weighted_std"] == pytest.approx(
         np.std(values, ddof=1)
     )
     *_, last = output.getvalue().splitlines()
@@ -55,5 +55,5 @@ def test_one_repeat_has_no_deviation(config: Config, split: Split) -> None:
     parent = tracking.start_run("sweep", "s", tags={})
     repeat_with_seeds(config, 1, split, tracking, parent, {}, Console(quiet=True))
     (sweep,) = tracking.search("sweep")
-    assert "repeat_test_accuracy_mean" in sweep.data.metrics
+    assert "repeat/test_accuracy_mean" in sweep.data.metrics
     assert not any(name.endswith("_std") for name in sweep.data.metrics)

@@ -114,11 +114,12 @@ def open_study(sweep: SweepPlan) -> optuna.Study:
 def check_judgement(parent: Run) -> None:
     """Check what a parent run says of its winner: intervals, confidence, mistakes."""
     metrics = parent.data.metrics
-    difference = metrics["test_f1_macro"] - metrics["baseline_test_f1_macro"]
-    assert metrics["baseline_difference"] == pytest.approx(difference)
-    figures = (f"test_{name}" for name in ("accuracy", "f1_macro", "f1_weighted"))
-    for name in (*figures, "baseline_difference", "tuned_baseline_difference"):
-        assert metrics[f"{name}_low"] <= metrics[name] <= metrics[f"{name}_high"]
+    difference = metrics["test_f1_macro"] - metrics["baseline/test_f1_macro"]
+    assert metrics["baseline/difference"] == pytest.approx(difference)
+    names = [f"test_{name}" for name in ("accuracy", "f1_macro", "f1_weighted")]
+    for name in (*names, "baseline/difference", "tuned_baseline/difference"):
+        bounds = f"intervals/{name.replace('/', '_')}"
+        assert metrics[f"{bounds}_low"] <= metrics[name] <= metrics[f"{bounds}_high"]
     for side in ("val", "test"):
         assert 0 <= metrics[f"{side}_calibration_error"] <= 1
         assert 0 <= metrics[f"{side}_coverage"] <= 1
@@ -183,7 +184,7 @@ def test_a_sweep_records_its_trials_its_winner_and_one_version(
     best = max(trials, key=lambda trial: float(trial.data.metrics["val_f1_macro"]))
     assert parent.data.tags["winner_run"] == best.info.run_id
     assert {f"test_{name}" for name in FIGURES} <= set(parent.data.metrics)
-    assert {"baseline_val_f1_macro", "baseline_test_f1_weighted"} <= set(parent.data.metrics)
+    assert {"baseline/val_f1_macro", "baseline/test_f1_weighted"} <= set(parent.data.metrics)
     assert {"leaderboard.json", "config.yaml", "data_report.json", "report.json"} <= artifacts(
         parent
     )
@@ -218,10 +219,10 @@ def test_a_sweep_records_its_trials_its_winner_and_one_version(
     assert len(runs("trial")) == 3
     repeats = runs("repeat")
     assert [repeat.data.params["seed"] for repeat in repeats] == ["1", "2"]
-    values = [repeat.data.metrics["repeat_test_f1_macro"] for repeat in repeats]
-    assert second.data.metrics["repeat_test_f1_macro_mean"] == pytest.approx(sum(values) / 2)
+    values = [repeat.data.metrics["repeat/test_f1_macro"] for repeat in repeats]
+    assert second.data.metrics["repeat/test_f1_macro_mean"] == pytest.approx(sum(values) / 2)
     spread = abs(values[0] - values[1]) / 2**0.5
-    assert second.data.metrics["repeat_test_f1_macro_std"] == pytest.approx(spread)
+    assert second.data.metrics["repeat/test_f1_macro_std"] == pytest.approx(spread)
     assert {each.data.tags["split"] for role in ROLES for each in runs(role)} == {"groups"}
     assert second.info.status == "FINISHED"
     table = read_artifact(second, "leaderboard.json")
