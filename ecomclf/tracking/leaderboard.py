@@ -37,7 +37,7 @@ def leaderboard(
         RequestError: there is no such study, or no study at all.
 
     """
-    parent = _newest_sweep(tracking, study, study_id)
+    parent = newest_sweep(tracking, study, study_id)
     study = parent.data.tags[STUDY]
     searched = parent.data.tags[SEARCHED].split()
     runs = tracking.search("trial", study_id=parent.data.tags[STUDY_ID])
@@ -58,7 +58,15 @@ def print_leaderboard(
     print_table(console, f"study {name}", table.drop(columns="run_id"))
 
 
-def _newest_sweep(tracking: Tracking, study: str | None, study_id: str | None) -> MlflowRun:
+def newest_sweep(
+    tracking: Tracking, study: str | None = None, study_id: str | None = None
+) -> MlflowRun:
+    """Return the parent run of the newest sweep of a study, by default of the newest study.
+
+    Raises:
+        RequestError: there is no such study, or no study at all.
+
+    """
     sweeps = list(tracking.search("sweep", study_id=study_id))
     for run in sweeps:
         if study in (None, run.data.tags[STUDY]):

@@ -300,6 +300,15 @@ class Tracking:
         """Download an artifact into a folder; return its path."""
         return Path(self._client.download_artifacts(run_id, artifact, str(folder)))
 
+    def artifact_names(self, run_id: str) -> set[str]:
+        """Return the paths of a run's artifacts, without those in folders."""
+        return {file.path for file in self._client.list_artifacts(run_id)}
+
+    def metric_history(self, run_id: str, metric: str) -> tuple[tuple[int, float], ...]:
+        """Return step and value of each time that a metric was logged, by step."""
+        history = self._client.get_metric_history(run_id, metric)
+        return tuple(sorted((each.step, each.value) for each in history))
+
     def has_artifact(self, run_id: str, artifact: str) -> bool:
         """Return whether a run has an artifact."""
         return bool(self._client.list_artifacts(run_id, artifact))
