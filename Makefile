@@ -17,7 +17,7 @@ PORT ?= 5001
 # Rows (label, text) for `make bench`.
 DATA ?= data/ecommerceDataset.csv
 
-.PHONY: sweep test test-slow test-pythons check ui serve bench lock
+.PHONY: sweep test test-slow test-pythons check dist ui serve bench lock
 
 sweep: .venv
 	$(BIN)/mlflow run . --env-manager=local --experiment-name ecomclf -P config=configs/sample.yaml
@@ -45,6 +45,10 @@ check: .venv
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+# The source distribution, and the wheel built from it, in dist/.
+dist: .venv
+	$(BIN)/python -m build --no-isolation
 
 ui: .venv
 	$(BIN)/mlflow ui

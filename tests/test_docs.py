@@ -3,11 +3,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.test_wings import MODULES, WINGS, find_imports
+from tests.test_wings import MODULES, PACKAGE, WINGS, find_imports
 
 ROOT = Path(__file__).parent.parent
 ARCHITECTURE = ROOT / "docs" / "architecture.md"
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")),
+    *sorted((ROOT / "docs").glob("*.md")),
+]
 
 _FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
@@ -68,6 +71,15 @@ def test_the_picture_names_every_wing_in_the_table() -> None:
 def test_relative_links_lead_somewhere(page: Path) -> None:
     """Each relative link of a page points to a file and a heading that exist."""
     assert broken_links(page) == []
+
+
+def test_files_named_in_contributing_exist() -> None:
+    """Where to change what: each file in code type is there, below the project or the package."""
+    page = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`([\w./]+/[\w.]+\.\w+)`", page))
+    assert len(named) > 30
+    assert [name for name in sorted(named)
+            if not (ROOT / name).exists() and not (PACKAGE / name).exists()] == []  # fmt: skip
 
 
 def test_broken_links_are_found(tmp_path: Path) -> None:

@@ -1,3 +1,4 @@
+import re
 import shlex
 import tomllib
 from pathlib import Path
@@ -72,6 +73,40 @@ def test_what_the_package_needs_is_pinned(declared: str) -> None:
     name = canonicalize_name(requirement.name)
     assert name in pins
     assert requirement.specifier.contains(pins[name], prereleases=True)
+
+
+def test_all_is_every_extra_for_users_but_torch() -> None:
+    """`ecomclf[all]` names every other extra for users; PyTorch is a second framework."""
+    extras = PROJECT["optional-dependencies"]
+    (line,) = extras["all"]
+    requirement = Requirement(line)
+    assert requirement.name == PROJECT["name"]
+    assert requirement.extras == set(extras) - {"all", "dev", "torch"}
+
+
+def test_the_workflow_runs_what_make_runs() -> None:
+    """Its steps are targets of the Makefile, on every Python that the package takes."""
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
+    (pythons,) = re.findall(r"^PYTHONS := (.+)$", makefile, re.MULTILINE)
+    workflow = ROOT / ".github" / "workflows" / "tests.yml"
+    jobs = yaml.safe_load(workflow.read_text(encoding="utf-8"))["jobs"]
+    commands = [step["run"] for job in jobs.values() for step in job["steps"] if "run" in step]
+    assert {command.split()[0] for command in commands} == {"make"}
+    called = {command.split()[1] for command in commands}
+    assert {"check", "test", "test-pythons"} <= called <= targets
+    assert jobs["fast"]["strategy"]["matrix"]["python"] == pythons.split()
+    for minor in range(9, 16):
+        name = f"Programming Language :: Python :: 3.{minor}"
+        allowed = SpecifierSet(PROJECT["requires-python"]).contains(f"3.{minor}.1")
+        assert (f"3.{minor}" in pythons.split()) == allowed == (name in PROJECT["classifiers"])
+
+
+def test_the_citation_is_of_this_version() -> None:
+    """CITATION.cff has the version and the licence of pyproject.toml."""
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    for key in ("version", "license"):
+        assert citation[key] == PROJECT[key]
 
 
 def parse(entry_point: str, given: dict[str, str]) -> dict[str, Any]:
