@@ -18,6 +18,7 @@ WINGS = [
     "evaluation",
     "models",
     "tracking",
+    "reporting",
     "search",
     "serving",
     "api",

@@ -8,10 +8,12 @@ import keras
 
 _WIDTH, _HEIGHT, _GAP_X, _GAP_Y, _MARGIN = 280, 46, 24, 30, 16
 _MAX_SHAPE_LETTERS = 34
+# Within an HTML page, an SVG's style applies to the whole page.
 _STYLE = (
-    "text{font:13px system-ui,sans-serif;fill:#1b1f24;text-anchor:middle}"
-    ".shape{font-size:11px;fill:#57606a}rect{fill:#f0f6fc;stroke:#0072b2;rx:6}"
-    "path{stroke:#57606a;fill:none;marker-end:url(#arrow)}"
+    ".network text{font:13px system-ui,sans-serif;fill:#1b1f24;text-anchor:middle}"
+    ".network text.shape{font-size:11px;fill:#57606a}"
+    ".network rect{fill:#f0f6fc;stroke:#0072b2;rx:6}"
+    ".network>path{stroke:#57606a;fill:none;marker-end:url(#arrow)}"
 )
 
 
@@ -47,7 +49,7 @@ def draw_architecture(network: keras.Model) -> str:
     listed = ", then ".join(box.title for box in boxes.values())
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
-        f'width="{width}" height="{height}" role="img">',
+        f'width="{width}" height="{height}" role="img" class="network">',
         f"<title>{escape(network.name)}, {network.count_params():,} weights</title>",
         f"<desc>{escape(listed)}</desc><style>{_STYLE}</style>",
         '<defs><marker id="arrow" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="7" '

@@ -1,6 +1,7 @@
 """What a sweep ends with, and where an ended one has recorded it."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import cast
 
 import optuna
@@ -12,6 +13,7 @@ from ecomclf.search import study as studies
 from ecomclf.search.plan import SweepPlan
 from ecomclf.tracking.evaluation_record import FinalEvaluation
 from ecomclf.tracking.leaderboard import leaderboard
+from ecomclf.tracking.promotion_gate import Comparison
 from ecomclf.tracking.runs import Tracking
 
 
@@ -30,7 +32,10 @@ class SweepResult:
         baselines: those of each baseline, by its name.
         differences: `metric` of the winner minus that of each baseline.
         metric: the metric of `Report` that `train.monitor` names.
+        intervals: 95 % intervals of the winner's metrics on the test rows, by name.
+        champion: the comparison with the version in Production; None where there was none.
         leaderboard: one row per trial, the best finished trial first.
+        tracking: the store of the runs.
 
     """
 
@@ -44,7 +49,28 @@ class SweepResult:
     baselines: dict[str, Report]
     differences: dict[str, Interval]
     metric: str
+    intervals: dict[str, Interval]
+    champion: Comparison | None
     leaderboard: pd.DataFrame = field(repr=False, compare=False)
+    tracking: Tracking = field(repr=False, compare=False)
+
+    def report(self, path: str | Path | None = None) -> Path:
+        """Write the report, one HTML file that loads nothing from anywhere.
+
+        Args:
+            path: of the file; by default the name of the study with `.html`, in the working
+                directory. An existing file is replaced.
+
+        Returns:
+            The path that was written.
+
+        """
+        from ecomclf.reporting.page import write_report
+
+        _, page = write_report(self.tracking, self.study)
+        written = Path(path or f"{self.study}.html")
+        written.write_text(page, encoding="utf-8")
+        return written
 
 
 def finished_run(plan: SweepPlan, study: optuna.Study) -> str | None:
@@ -62,4 +88,10 @@ def make_result(
 ) -> SweepResult:
     """Return a study's evaluation with its leaderboard as it is now."""
     _, table = leaderboard(tracking, study_id=study.user_attrs[studies.ID])
-    return SweepResult(study=study.study_name, run_id=run_id, leaderboard=table, **vars(evaluation))
+    return SweepResult(
+        study=study.study_name,
+        run_id=run_id,
+        leaderboard=table,
+        tracking=tracking,
+        **vars(evaluation),
+    )

@@ -39,7 +39,8 @@ from ecomclf.search.result import SweepResult, finished_run, make_result
 from ecomclf.search.scheduler import TrialScheduler, Workers, reconcile
 from ecomclf.search.seed_repeats import repeat_with_seeds
 from ecomclf.search.storage import StudyLock, lock_study
-from ecomclf.search.worker import WorkerContext
+from ecomclf.search.worker import WorkerContext, is_outage
+from ecomclf.search.workers import describe_error
 from ecomclf.text.encoded_texts import (
     check_encodable,
     encode_texts,
@@ -49,7 +50,7 @@ from ecomclf.text.encoded_texts import (
 )
 from ecomclf.tracking.connection import connect, without_password
 from ecomclf.tracking.datasets import describe_datasets
-from ecomclf.tracking.descriptions import describe_plan
+from ecomclf.tracking.descriptions import describe_interruption, describe_plan
 from ecomclf.tracking.evaluation_record import FinalEvaluation, read_evaluation
 from ecomclf.tracking.leaderboard import leaderboard, print_leaderboard
 from ecomclf.tracking.runs import MONITOR, PROTOCOL, SEARCHED, Run, Tracking
@@ -149,15 +150,45 @@ def _run_recorded(sweep: _Sweep, workers: Workers) -> FinalEvaluation:
     try:
         with sweep.parent.recorded():
             try:
-                return _run(sweep, workers)
-            except BaseException:
+                evaluation = _run(sweep, workers)
+            except BaseException as error:
                 reconcile(sweep.study, sweep.tracking, alive=())
+                if not is_outage(error):
+                    _describe_end(sweep, error)
+                    _log_report(sweep)
                 raise
+            _log_report(sweep)
+            return evaluation
     except KeyboardInterrupt:
         raise SweepInterruptedError(
             f"interrupted with {studies.counted(sweep.study)} of {sweep.plan.trials} trials done, "
             "all kept; run the same command again to go on"
         ) from None
+
+
+def _describe_end(sweep: _Sweep, error: BaseException) -> None:
+    """Describe a parent run that ends without a result."""
+    why = "interrupted" if isinstance(error, KeyboardInterrupt) else describe_error(error)
+    done = studies.counted(sweep.study)
+    sweep.parent.describe(describe_interruption(done, sweep.plan.trials, why))
+
+
+def _log_report(sweep: _Sweep) -> None:
+    """Write the report to the parent run; a report that fails does not fail the sweep."""
+    try:
+        # Its libraries take a second to import, which the first trial need not wait for.
+        from ecomclf.reporting.page import REPORT_FILE, render_report
+        from ecomclf.reporting.sweep_record import read_sweep
+
+        record = read_sweep(sweep.tracking, study_id=sweep.study.user_attrs[studies.ID])
+        sweep.parent.log_text(render_report(record), REPORT_FILE)
+    except Exception as error:
+        line = f"no report: {describe_error(error)}; try `ecomclf report` later"
+    else:
+        line = (
+            f"report: {REPORT_FILE} of the run, or `ecomclf report --study {record.study} --open`"
+        )
+    sweep.console.print(Text(line), soft_wrap=True)
 
 
 def _run(sweep: _Sweep, workers: Workers) -> FinalEvaluation:

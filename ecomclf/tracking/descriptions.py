@@ -54,7 +54,6 @@ def describe_result(
         _describe_data(data, split),
         f"Classify with it:\n\n```\necomclf classify new.csv labelled.csv --version {number}"
         f"{_model_option(evaluation.model)}\n```",
-        "The whole story is in the artifact `report.html`.",
     ]
     return "\n\n".join(lines)
 

@@ -84,14 +84,14 @@ def _row(run: MlflowRun, searched: list[str]) -> dict[str, object]:
         "trial": int(run.data.tags[TRIAL]),
         "state": trial_state(run),
         **{name: run.data.metrics.get(name) for name in METRICS},
-        **{key: _number(run.data.params.get(key)) for key in searched},
+        **{key: as_number(run.data.params.get(key)) for key in searched},
         "seconds": round((end - run.info.start_time) / 1000, 1),
         "run_id": run.info.run_id,
     }
 
 
-def _number(text: str | None) -> object:
-    """Convert a parameter, which MLflow stores as text, back to a number if it was one."""
+def as_number(text: str | None) -> object:
+    """Return a parameter, which MLflow stores as text, as a number if it was one."""
     try:
         return text and (int(text) if text.isdecimal() else float(text))
     except ValueError:

@@ -19,8 +19,11 @@ from typing import TYPE_CHECKING, Any, Literal
 import mlflow
 from mlflow.entities import DatasetInput, Metric, Param, RunTag, ViewType
 from mlflow.entities import Run as MlflowRun
+from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.tracking.context.registry import resolve_tags
+
+from ecomclf.errors import RequestError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -299,6 +302,22 @@ class Tracking:
     def download(self, run_id: str, artifact: str, folder: Path) -> Path:
         """Download an artifact into a folder; return its path."""
         return Path(self._client.download_artifacts(run_id, artifact, str(folder)))
+
+    def find_run(self, run_id: str) -> MlflowRun:
+        """Return a run.
+
+        Raises:
+            RequestError: the store has no such run.
+
+        """
+        try:
+            return self._client.get_run(run_id)
+        except MlflowException as error:
+            if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+                raise
+            raise RequestError(
+                f"no run {run_id!r} in the MLflow store; MLflow's UI shows the id of each run"
+            ) from error
 
     def artifact_names(self, run_id: str) -> set[str]:
         """Return the paths of a run's artifacts, without those in folders."""

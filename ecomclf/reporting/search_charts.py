@@ -1,0 +1,228 @@
+"""Charts of the search: history, importances, values against scores, learning curves, time."""
+
+import warnings
+
+import optuna
+import plotly.graph_objects as go
+from optuna.trial import TrialState, create_trial
+
+from ecomclf.config.optuna_space import distributions, parse_params
+from ecomclf.reporting.chart import Chart
+from ecomclf.reporting.style import BLUE, GREEN, GREY, ORANGE, PALETTE, RED, SKY, apply_style
+from ecomclf.reporting.sweep_record import MAX_CURVES, SweepRecord, TrialRecord
+from ecomclf.runtime.terminal import short_text
+
+_STATES = {
+    "finished": BLUE,
+    "pruned": ORANGE,
+    "failed": RED,
+    "killed": GREY,
+    "running": SKY,
+}
+# With fewer complete trials, importances and parallel coordinates say nothing.
+_FEWEST = 3
+_MAX_BARS = 300
+
+
+def search_charts(record: SweepRecord) -> list[Chart]:
+    """Return the charts of a search; those that its trials do not allow are left out."""
+    charts = [*_optuna_charts(record)]
+    if any(trial.curve for trial in record.trials):
+        charts.append(learning_curves(record))
+    return charts
+
+
+def rebuild_study(record: SweepRecord) -> optuna.Study:
+    """Return the trials as an Optuna study in memory.
+
+    Trials with values outside of the search space, or without a score, are left out: Optuna's
+    figures have no place for them.
+    """
+    study = optuna.create_study(direction="maximize")
+    if record.config is None:
+        return study
+    space = record.config.sweep.space
+    states = {"finished": TrialState.COMPLETE, "pruned": TrialState.PRUNED}
+    for trial in record.trials:
+        params = parse_params(space, trial.texts)
+        if params is None or trial.score is None or trial.state not in states:
+            continue
+        with warnings.catch_warnings():
+            # Lists among the choices are JSON by now.
+            warnings.simplefilter("ignore")
+            study.add_trial(
+                create_trial(
+                    state=states[trial.state],
+                    value=trial.score if trial.state == "finished" else None,
+                    params=params,
+                    distributions=distributions(space),
+                    intermediate_values=dict(trial.curve),
+                )
+            )
+    return study
+
+
+def _optuna_charts(record: SweepRecord) -> list[Chart]:
+    from optuna import visualization
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    study = rebuild_study(record)
+    complete = study.get_trials(states=(TrialState.COMPLETE,))
+    best = record.best
+    if not complete or best is None:
+        return []
+    charts = [
+        Chart(
+            "history",
+            "The best score so far",
+            apply_style(visualization.plot_optimization_history(study, target_name=record.monitor)),
+            f"{record.monitor} of each finished trial, and the best so far. The best is "
+            f"{best.score:.4f}, in trial {best.number} of {len(record.trials)}.",
+        )
+    ]
+    varied = [key for key in record.searched if len({str(t.params.get(key)) for t in complete}) > 1]
+    if len(complete) < _FEWEST or not varied:
+        return charts
+    with warnings.catch_warnings():
+        # Optuna marks some of its figures as experimental.
+        warnings.simplefilter("ignore")
+        return [*charts, *_value_charts(record, study, varied)]
+
+
+def _value_charts(record: SweepRecord, study: optuna.Study, varied: list[str]) -> list[Chart]:
+    """Return how the score depends on the values; of `varied` keys there are several values."""
+    from optuna import visualization
+    from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
+
+    complete = len(study.get_trials(states=(TrialState.COMPLETE,)))
+    # fANOVA needs some trials to fit a forest to; PED-ANOVA is defined for few.
+    evaluator = None if complete >= 4 else PedAnovaImportanceEvaluator()
+    importances = get_param_importances(study, evaluator=evaluator, params=varied)
+    listed = ", ".join(f"{key} {value:.2f}" for key, value in importances.items())
+    bars = go.Figure(
+        go.Bar(
+            x=[*importances.values()][::-1],
+            y=[*importances][::-1],
+            orientation="h",
+            marker_color=BLUE,
+            text=[f"{value:.2f}" for value in [*importances.values()][::-1]],
+        )
+    )
+    bars.update_xaxes(title="importance", range=[0, 1.05])
+    parallel = visualization.plot_parallel_coordinate(
+        study, params=varied, target_name=record.monitor
+    )
+    # Its axes have their names above them.
+    apply_style(parallel, height=430).update_layout(margin={"t": 70, "l": 80, "r": 60})
+    slices = visualization.plot_slice(study, params=varied, target_name=record.monitor)
+    return [
+        Chart(
+            "importance",
+            "Importance of each hyperparameter",
+            apply_style(bars, height=120 + 45 * len(importances)),
+            f"Share of the differences between finished trials that each key explains: {listed}. "
+            f"With {complete} trials this is {'a hint' if complete < 20 else 'an estimate'}.",
+        ),
+        Chart(
+            "parallel",
+            "All values of each trial",
+            parallel,
+            f"Each line is a finished trial; its colour is its {record.monitor}. Drag along an "
+            "axis to select trials.",
+        ),
+        Chart(
+            "slices",
+            "Score against each value",
+            apply_style(slices),
+            f"Each dot is a finished trial: {record.monitor} against the value of one key. The "
+            "colour is the number of the trial.",
+        ),
+    ]
+
+
+def learning_curves(record: SweepRecord) -> Chart:
+    """Return the monitored metric by epoch, pruned trials marked by a dashed line and a cross."""
+    drawn = [trial for trial in record.trials if trial.curve]
+    best = record.best
+    figure = go.Figure()
+    for trial in drawn:
+        figure.add_trace(_curve(trial, is_best=best is not None and trial.number == best.number))
+    figure.update_xaxes(title="epoch", dtick=1 if _longest(drawn) <= 20 else None)
+    figure.update_yaxes(title=record.monitor)
+    left_out = len(record.trials) - len(drawn)
+    says = (
+        f"{record.monitor} on validation rows after each epoch. Solid lines are finished trials, "
+        f"dashed ones that end in a cross were pruned ({len(record.trials_in('pruned'))}). A "
+        "star marks the epoch that was kept."
+    )
+    if left_out and len(record.trials) > MAX_CURVES:
+        says += f" Only the best {MAX_CURVES} trials are drawn."
+    return Chart("curves", "Learning curves", apply_style(figure, height=440), says)
+
+
+def _curve(trial: TrialRecord, *, is_best: bool) -> go.Scatter:
+    epochs, scores = zip(*trial.curve, strict=True)
+    pruned = trial.state == "pruned"
+    symbols = ["circle"] * len(epochs)
+    if pruned:
+        symbols[-1] = "x"
+    elif trial.kept_epoch is not None and trial.kept_epoch in epochs:
+        symbols[epochs.index(trial.kept_epoch)] = "star"
+    sizes = [5 if symbol == "circle" else 11 for symbol in symbols]
+    colour = GREEN if is_best else PALETTE[trial.number % len(PALETTE)]
+    return go.Scatter(
+        x=epochs,
+        y=scores,
+        name=f"trial {trial.number}" + (", best" if is_best else f", {trial.state}"),
+        mode="lines+markers",
+        line={"color": colour, "dash": "dash" if pruned else "solid", "width": 4 if is_best else 2},
+        marker={"symbol": symbols, "size": sizes},
+        opacity=0.6 if pruned else 1.0,
+        hovertemplate="epoch %{x}: %{y:.4f}<extra>trial " + str(trial.number) + "</extra>",
+    )
+
+
+def _longest(trials: list[TrialRecord]) -> int:
+    return max(epoch for trial in trials for epoch, _ in trial.curve)
+
+
+def time_charts(record: SweepRecord) -> list[Chart]:
+    """Return when each trial ran, and what the time went to."""
+    ended = [trial for trial in record.trials if trial.seconds > 0][:_MAX_BARS]
+    if not ended:
+        return []
+    begin = min(trial.begun for trial in ended)
+    timeline = go.Figure()
+    for state, colour in _STATES.items():
+        rows = [trial for trial in ended if trial.state == state]
+        if rows:
+            timeline.add_trace(
+                go.Bar(
+                    base=[trial.begun - begin for trial in rows],
+                    x=[trial.seconds for trial in rows],
+                    y=[f"trial {trial.number}" for trial in rows],
+                    orientation="h",
+                    name=state,
+                    marker_color=colour,
+                    hovertemplate="%{y}: %{x:.1f} s<extra>" + state + "</extra>",
+                )
+            )
+    timeline.update_xaxes(title="seconds since the first trial began")
+    timeline.update_yaxes(autorange="reversed")
+    timeline.update_layout(barmode="overlay")
+    worked = sum(trial.seconds for trial in ended)
+    lasted = max(trial.begun + trial.seconds for trial in ended) - begin
+    parts: dict[str, float] = {}
+    for trial in ended:
+        for part, seconds in trial.parts.items():
+            parts[part] = parts.get(part, 0.0) + seconds
+    listed = ", ".join(
+        f"{part} {short_text(round(seconds, 1))} s"
+        for part, seconds in sorted(parts.items(), key=lambda each: -each[1])
+    )
+    says = (
+        f"{len(ended)} trials took {worked:.0f} s of work within {lasted:.0f} s. "
+        f"Their parts: {listed or 'not recorded'}."
+    )
+    height = 130 + min(24 * len(ended), 1500)
+    return [Chart("timeline", "When each trial ran", apply_style(timeline, height=height), says)]

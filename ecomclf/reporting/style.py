@@ -1,0 +1,58 @@
+"""How the figures of a report look: one style for Optuna's and for our own."""
+
+from html import escape
+
+import plotly.graph_objects as go
+from plotly.io import to_html
+
+# Okabe and Ito's colours, which people with any colour vision can tell apart.
+BLUE, ORANGE, GREEN, RED, PURPLE, SKY, GREY = (
+    "#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#56b4e9", "#6e7781",
+)  # fmt: skip
+PALETTE = (BLUE, ORANGE, GREEN, PURPLE, RED, SKY)
+# From white to blue: also readable in print without colours.
+SEQUENTIAL = [[0.0, "#ffffff"], [1.0, BLUE]]
+
+_FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', sans-serif"
+_MAX_LETTERS = 40
+
+
+def apply_style(figure: go.Figure, *, height: int = 380) -> go.Figure:
+    """Give a figure the report's fonts, colours, margins and height in pixels; return it."""
+    figure.update_layout(
+        template="plotly_white",
+        font={"family": _FONT, "size": 13, "color": "#1b1f24"},
+        colorway=list(PALETTE),
+        margin={"l": 60, "r": 20, "t": 20, "b": 50},
+        height=height,
+        title=None,
+        autosize=True,
+        legend={"orientation": "h", "y": -0.2, "yanchor": "top"},
+        hoverlabel={"font": {"family": _FONT}},
+    )
+    figure.update_xaxes(automargin=True)
+    figure.update_yaxes(automargin=True)
+    return figure
+
+
+def as_div(figure: go.Figure, name: str) -> str:
+    """Return a figure as an element of a page that contains plotly.js already.
+
+    It has no buttons, which would cover it on a phone: drag to zoom, double-click to go back.
+    """
+    config = {"displayModeBar": False, "responsive": True}
+    return str(
+        to_html(figure, config, include_plotlyjs=False, full_html=False, div_id=f"chart-{name}")
+    )
+
+
+def label(name: str) -> str:
+    """Return a class name as a label: shortened, and its `<` and `&` shown as they are.
+
+    Plotly takes labels for HTML.
+
+    >>> label("R&D <b>")
+    'R&amp;D &lt;b&gt;'
+    """
+    short = name if len(name) <= _MAX_LETTERS else f"{name[: _MAX_LETTERS - 1]}…"
+    return escape(short, quote=False)
