@@ -9,7 +9,7 @@ from optuna.trial import TrialState, create_trial
 from ecomclf.config.optuna_space import distributions, parse_params
 from ecomclf.reporting.chart import Chart
 from ecomclf.reporting.style import BLUE, GREEN, GREY, ORANGE, PALETTE, RED, SKY, apply_style
-from ecomclf.reporting.sweep_record import MAX_CURVES, SweepRecord, TrialRecord
+from ecomclf.reporting.sweep_record import SweepRecord, TrialRecord
 from ecomclf.runtime.terminal import short_text
 
 _STATES = {
@@ -149,14 +149,13 @@ def learning_curves(record: SweepRecord) -> Chart:
         figure.add_trace(_curve(trial, is_best=best is not None and trial.number == best.number))
     figure.update_xaxes(title="epoch", dtick=1 if _longest(drawn) <= 20 else None)
     figure.update_yaxes(title=record.monitor)
-    left_out = len(record.trials) - len(drawn)
     says = (
         f"{record.monitor} on validation rows after each epoch. Solid lines are finished trials, "
         f"dashed ones that end in a cross were pruned ({len(record.trials_in('pruned'))}). A "
         "star marks the epoch that was kept."
     )
-    if left_out and len(record.trials) > MAX_CURVES:
-        says += f" Only the best {MAX_CURVES} trials are drawn."
+    if any(trial.score is not None and not trial.curve for trial in record.trials):
+        says += f" Only the best {len(drawn)} trials are drawn."
     return Chart("curves", "Learning curves", apply_style(figure, height=440), says)
 
 
