@@ -17,7 +17,7 @@ PORT ?= 5001
 # Rows (label, text) for `make bench`.
 DATA ?= data/ecommerceDataset.csv
 
-.PHONY: sweep test test-slow test-pythons check ui serve bench lock
+.PHONY: sweep test test-slow test-pythons check docs reference ui serve bench lock
 
 sweep: .venv
 	$(BIN)/mlflow run . --env-manager=local --experiment-name ecomclf -P config=configs/sample.yaml
@@ -45,6 +45,14 @@ check: .venv
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+# The documentation as a site, in site/.
+docs: .venv
+	$(BIN)/mkdocs build --strict
+
+# The generated tables of docs/config.md and docs/commands.md, and configs/schema.json.
+reference: .venv
+	$(BIN)/python experiments/reference.py
 
 ui: .venv
 	$(BIN)/mlflow ui
