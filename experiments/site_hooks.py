@@ -66,7 +66,7 @@ def tabulate_imports(graph: str) -> str:
     r"""Return the arrows of a Mermaid graph as a Markdown table, one row per importing wing.
 
     Example:
-        >>> print(tabulate_imports("    text --> config\\n    text --> data\\n"))
+        >>> print(tabulate_imports("    text --> config\n    text --> data\n"))
         | wing | imports |
         |---|---|
         | `text` | `config`, `data` |
