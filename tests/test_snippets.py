@@ -125,7 +125,7 @@ CHECKS: dict[str, Callable[[list[str], Block], None]] = {
     "pip": check_pip,
     ".venv/bin/pytest": check_pytest,
     **dict.fromkeys(
-        ("cat", "cd", "curl", "export", "git", "mkdir", "ray", "source"), check_nothing
+        ("cat", "cd", "curl", "export", "git", "head", "mkdir", "ray", "source"), check_nothing
     ),
 }
 
