@@ -40,7 +40,8 @@ class Config(Section):
     """Everything that a sweep or a single training needs to know.
 
     `load_config` reads one from a YAML file. Sections and keys are attributes, such as
-    `config.model.units`. A config never changes after loading; `with_values` returns another.
+    `config.model.units`; docs/config.md lists all of them. A config never changes after loading;
+    `with_values` returns another.
 
     Example:
         >>> config = Config(name="mine").with_values({"model.units": 96, "train.epochs": 4})
