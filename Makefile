@@ -17,7 +17,7 @@ PORT ?= 5001
 # Rows (label, text) for `make bench`.
 DATA ?= data/ecommerceDataset.csv
 
-.PHONY: sweep test test-slow test-pythons check dist ui serve bench lock
+.PHONY: sweep test test-slow test-pythons check browser docs reference dist ui serve bench lock
 
 sweep: .venv
 	$(BIN)/mlflow run . --env-manager=local --experiment-name ecomclf -P config=configs/sample.yaml
@@ -50,7 +50,20 @@ check: .venv
 dist: .venv
 	$(BIN)/python -m build --no-isolation
 
+# The documentation as a site, in site/.
+docs: .venv
+	$(BIN)/mkdocs build --strict
+
+# The generated tables of docs/config.md and docs/commands.md, and configs/schema.json.
+reference: .venv
+	$(BIN)/python experiments/reference.py
+
+# What people see of all this, in a real browser: needs Chromium. Pictures go to docs/images/.
+browser: .venv
+	$(BIN)/python tests/browser/look.py --pictures docs/images
+
 ui: .venv
+	@echo "open http://127.0.0.1:5000/#/experiments?workflowType=machine_learning"
 	$(BIN)/mlflow ui
 
 serve: .venv

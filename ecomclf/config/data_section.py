@@ -20,52 +20,6 @@ from ecomclf.config.values import (
 class DataConfig(Section):
     """Where the rows come from, and how they are split.
 
-    Attributes:
-        source: `sample` (generated product texts, no download), `ecommerce` (a public data set,
-            downloaded once into `data/`), or the path of a CSV, JSON lines, Parquet or Excel file,
-            which may be gzipped or in a zip file; a pattern such as `2026/*.parquet`, or a list of
-            paths and patterns, names several files with the same columns. By default `sample`.
-        test_source: path, pattern or list of the files with the test rows, in columns like those of
-            `source`, which must be a path too. Other rows that are near-duplicates of a test row
-            are dropped, and `test_size` has no effect. By default the test rows are split from
-            `source`.
-        format: `csv`, `json-lines`, `json`, `parquet` or `excel`; by default detected.
-        encoding: name of the text encoding, such as `cp1252`; by default detected. A byte-order
-            mark in the file overrides it.
-        separator: character between the cells of a CSV file, or `tab`; by default detected.
-        quote: character around the cells of a CSV file, or `none` where quotes are characters as
-            any other; by default detected.
-        header: whether the first row of a CSV or Excel file names the columns: true, false or
-            `auto`. With `auto`, the default, there is a header if a column is given by name;
-            otherwise, if the label in the first row occurs in no other row while the other labels
-            recur.
-        text_columns: columns whose text is joined, in this order; each by its name, or by its
-            position from 0. By default those of the sample, elsewhere `[1]`.
-        label_column: column of the class, by name or by position from 0; by default that of the
-            sample, elsewhere 0.
-        rename_labels: new name of each label to rename, such as `{CPUs: CPU}`; two names become one
-            class that way. Each label is renamed once. By default none.
-        drop_labels: labels whose rows are dropped, such as `[NULL]`; by default none.
-        min_rows_a_label: classes with fewer rows than that, duplicates aside, are dropped; by
-            default 1, which keeps all.
-        ordered_labels: whether the class names are numbers whose distance counts, such as stars;
-            by default false. Reports then have the mean absolute error.
-        fill_missing: word that replaces a missing text; by default rows without a text are dropped.
-        validation_size: fraction of the rows for validation; by default 0.15.
-        test_size: fraction of the rows for the test; by default 0.15. Together with
-            `validation_size` it must be below 1.
-        split: `groups`, the default, keeps near-duplicates in the same subset, so the split is
-            leak-free. `random_rows` neither deduplicates nor groups: copies of a text may be in
-            several subsets. It exists to reproduce published results.
-        split_seed: random seed of the split; by default 0.
-        resample: number of rows to draw from each class before the split, by class name, such as
-            `{Books: 600}`, with repetition where a class has fewer; only with `split: random_rows`,
-            since copies may end up in several subsets. `train.resample` avoids this. By default
-            none; classes that are not named keep their rows.
-        url: address that `source: ecommerce` is downloaded from; by default its Zenodo record.
-        sample_rows: number of rows of `source: sample`; by default 6000, at least 100.
-        sample_seed: random seed of `source: sample`; by default 0.
-
     Example:
         >>> config = DataConfig(source="reviews.csv", text_columns=("title", "body"))
         >>> config.header, config.validation_size, config.split
@@ -73,28 +27,104 @@ class DataConfig(Section):
 
     """
 
-    source: Files = "sample"
-    test_source: Files | None = None
-    format: Literal["csv", "json-lines", "json", "parquet", "excel"] | None = None
-    encoding: Encoding | None = None
-    separator: Character = None
-    quote: Quote = None
-    header: Literal[True, False, "auto"] = "auto"
-    text_columns: tuple[Column, ...] | None = Field(None, min_length=1)
-    label_column: Column | None = None
-    rename_labels: dict[Label, Label] = Field(default_factory=dict)
-    drop_labels: tuple[Label, ...] = ()
-    min_rows_a_label: int = Field(1, ge=1)
-    ordered_labels: bool = False
-    fill_missing: str = Field("", pattern=FILL_WORD)
-    validation_size: float = Field(0.15, gt=0, lt=1)
-    test_size: float = Field(0.15, gt=0, lt=1)
-    split: Literal["groups", "random_rows"] = "groups"
-    split_seed: int = Field(0, ge=0)
-    resample: RowsPerClass = Field(default_factory=dict)
-    url: str = "https://zenodo.org/records/3355823/files/ecommerceDataset.csv?download=1"
-    sample_rows: int = Field(6000, ge=100)
-    sample_seed: int = Field(0, ge=0)
+    source: Files = Field(
+        "sample",
+        description="`sample` (generated product texts, no download), `ecommerce` (the public "
+        "set, downloaded once into `data/`), the path of a file, a pattern such as "
+        "`2026/*.parquet`, or a list of paths and patterns with the same columns.",
+    )
+    test_source: Files | None = Field(
+        None,
+        description="File or files with the test rows, in columns like those of `source`, which "
+        "must be a path too. Training rows that are near-duplicates of a test row are dropped and "
+        "counted; `test_size` has no effect. By default the test rows are split from `source`.",
+    )
+    format: Literal["csv", "json-lines", "json", "parquet", "excel"] | None = Field(
+        None, description="Format of the files; detected if not given."
+    )
+    encoding: Encoding | None = Field(
+        None,
+        description="Text encoding, such as `cp1252`; detected if not given. A byte-order mark in "
+        "the file overrides it.",
+    )
+    separator: Character = Field(
+        None,
+        description="Character between the cells of a CSV file, or `tab`; detected if not given.",
+    )
+    quote: Quote = Field(
+        None,
+        description="Character around the cells of a CSV file, or `none` where quotes are "
+        "characters like any other; detected if not given.",
+    )
+    header: Literal[True, False, "auto"] = Field(
+        "auto",
+        description="Whether the first row of a CSV or Excel file names the columns. With `auto` "
+        "it does if a column is given by name; otherwise, if its label occurs in no other row "
+        "while the other labels recur.",
+    )
+    text_columns: tuple[Column, ...] | None = Field(
+        None,
+        min_length=1,
+        description="Columns whose text is joined, in this order; each by its name, or by its "
+        "position from 0. By default those of the sample, elsewhere `[1]`.",
+    )
+    label_column: Column | None = Field(
+        None,
+        description="Column of the class, by name or by position from 0. By default that of the "
+        "sample, elsewhere 0.",
+    )
+    rename_labels: dict[Label, Label] = Field(
+        default_factory=dict,
+        description="New names of labels, such as `{CPUs: CPU}`; two names become one class that "
+        "way. Each label is renamed once.",
+    )
+    drop_labels: tuple[Label, ...] = Field(
+        (), description="Labels whose rows are dropped and counted, such as `[NULL]`."
+    )
+    min_rows_a_label: int = Field(
+        1, ge=1, description="Classes with fewer rows, duplicates aside, are dropped and counted."
+    )
+    ordered_labels: bool = Field(
+        False,
+        description="Whether the class names are numbers in an order, such as stars. Reports then "
+        "have the mean absolute error.",
+    )
+    fill_missing: str = Field(
+        "",
+        pattern=FILL_WORD,
+        description="Word that replaces a missing text; by default rows without a text are "
+        "dropped.",
+    )
+    validation_size: float = Field(
+        0.15, gt=0, lt=1, description="Fraction of the rows for validation."
+    )
+    test_size: float = Field(
+        0.15,
+        gt=0,
+        lt=1,
+        description="Fraction of the rows for the test. Together with `validation_size` it must "
+        "be below 1.",
+    )
+    split: Literal["groups", "random_rows"] = Field(
+        "groups",
+        description="`groups` keeps near-duplicates in the same subset, so the split is "
+        "leak-free. `random_rows` neither deduplicates nor groups: copies of a text may be in "
+        "several subsets. It exists to reproduce published results.",
+    )
+    split_seed: int = Field(0, ge=0, description="Random seed of the split.")
+    resample: RowsPerClass = Field(
+        default_factory=dict,
+        description="Number of rows to draw from each class before the split, such as `{Books: "
+        "600}`, with repetition where a class has fewer; only with `split: random_rows`, since "
+        "copies may end up in several subsets. `train.resample` avoids this. Classes that are not "
+        "named keep their rows.",
+    )
+    url: str = Field(
+        "https://zenodo.org/records/3355823/files/ecommerceDataset.csv?download=1",
+        description="Address that `source: ecommerce` is downloaded from.",
+    )
+    sample_rows: int = Field(6000, ge=100, description="Number of rows of `source: sample`.")
+    sample_seed: int = Field(0, ge=0, description="Random seed of `source: sample`.")
 
     @model_validator(mode="after")
     def _require_training_rows(self) -> Self:

@@ -40,22 +40,8 @@ class Config(Section):
     """Everything that a sweep or a single training needs to know.
 
     `load_config` reads one from a YAML file. Sections and keys are attributes, such as
-    `config.model.units`. A config never changes after loading; `with_values` returns another.
-
-    Attributes:
-        name: part of the default name of a study. It starts with a letter or digit and consists of
-            letters, digits, `_`, `.` and `-`. By default `load_config` takes the file's name,
-            without its suffix.
-        seed: random seed of a training: initial weights, dropout, order of the batches,
-            `train.resample` and `train.word_swap`; by default 0.
-        data: where the rows come from, and how they are split.
-        text: how texts are cleaned, and how much of them is kept.
-        model: the network.
-        train: how it is trained.
-        sweep: number of trials, workers, sampler, pruner, search space.
-        winner: what the winner consists of, and which predictions need a review.
-        tracking: where runs are logged.
-        registry: the registered model, and what a new version must reach.
+    `config.model.units`; docs/config.md lists all of them. A config never changes after loading;
+    `with_values` returns another.
 
     Example:
         >>> config = Config(name="mine").with_values({"model.units": 96, "train.epochs": 4})
@@ -64,16 +50,38 @@ class Config(Section):
 
     """
 
-    name: str = Field(pattern=NAME)
-    seed: int = Field(0, ge=0, lt=2**32)
-    data: DataConfig = DataConfig()
-    text: TextConfig = TextConfig()
-    model: ModelConfig = ModelConfig()
-    train: TrainConfig = TrainConfig()
-    sweep: SweepConfig = SweepConfig()
-    winner: WinnerConfig = WinnerConfig()
-    tracking: TrackingConfig = TrackingConfig()
-    registry: RegistryConfig = RegistryConfig()
+    name: str = Field(
+        pattern=NAME,
+        description="Part of the default name of a study: letters, digits, `_`, `.` and `-`, "
+        "starting with a letter or digit. By default the file's name, without its suffix.",
+    )
+    seed: int = Field(
+        0,
+        ge=0,
+        lt=2**32,
+        description="Random seed of a training: initial weights, dropout, order of the batches, "
+        "`train.resample` and `train.word_swap`.",
+    )
+    data: DataConfig = Field(
+        DataConfig(), description="Where the rows come from, and how they are split."
+    )
+    text: TextConfig = Field(
+        TextConfig(), description="How texts are cleaned, and how much of them is kept."
+    )
+    model: ModelConfig = Field(ModelConfig(), description="The network.")
+    train: TrainConfig = Field(TrainConfig(), description="How one network is trained.")
+    sweep: SweepConfig = Field(
+        SweepConfig(),
+        description="The search: number of trials, workers, sampler, pruner, search space.",
+    )
+    winner: WinnerConfig = Field(
+        WinnerConfig(),
+        description="What the winner consists of, and which predictions need a review.",
+    )
+    tracking: TrackingConfig = Field(TrackingConfig(), description="Where runs are logged.")
+    registry: RegistryConfig = Field(
+        RegistryConfig(), description="The registered model, and what a new version must reach."
+    )
 
     def with_values(self, values: Mapping[str, Any]) -> "Config":
         """Return a checked copy with other values for some dotted keys.
@@ -130,6 +138,11 @@ _SECTIONS = {
 }
 # Trials that differ in one of these could not be compared with each other.
 _NOT_SEARCHABLE = ("name", "data", "sweep", "winner", "tracking", "registry", "train.monitor")
+
+
+def list_searchable_keys() -> list[str]:
+    """Return the dotted keys that a search space may have."""
+    return [key for key in Config(name="any").flat() if not _is_fixed(key)]
 
 
 def load_config(path: Path | str, overrides: Mapping[str, Any] | Iterable[str] = ()) -> Config:
@@ -300,11 +313,16 @@ def _known_keys(section: list[str]) -> tuple[str, list[str]]:
     return (".".join(section) or "the config"), list(model.model_fields)
 
 
+def _is_fixed(key: str) -> bool:
+    """Return whether trials that differ in a dotted key could not be compared."""
+    return any(key == fixed or key.startswith(f"{fixed}.") for fixed in _NOT_SEARCHABLE)
+
+
 def _check_space(config: Config) -> None:
     """Raise a ConfigError if a searched key is unknown or refuses a value of its dimension."""
     known = config.flat()
     for key, dimension in config.sweep.space.items():
-        if any(key == fixed or key.startswith(f"{fixed}.") for fixed in _NOT_SEARCHABLE):
+        if _is_fixed(key):
             raise ConfigError(
                 f"sweep.space: {key} cannot be searched, since its trials could not be compared; "
                 "set it to one value"

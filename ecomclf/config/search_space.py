@@ -14,9 +14,6 @@ _MOST_CHECKED = 100
 class Choice(Section):
     """One of several values, such as `{type: choice, values: [lstm, gru]}`.
 
-    Attributes:
-        values: what may be tried: any values that the key takes, lists and null included.
-
     Example:
         >>> Choice(type="choice", values=("lstm", "gru")).contains("gru")
         True
@@ -24,7 +21,10 @@ class Choice(Section):
     """
 
     type: Literal["choice"]
-    values: tuple[Any, ...] = Field(min_length=1)
+    values: tuple[Any, ...] = Field(
+        min_length=1,
+        description="What may be tried: any values that the key takes, lists and null included.",
+    )
 
     @model_validator(mode="after")
     def _require_different_values(self) -> Self:
@@ -74,13 +74,6 @@ class _Range(Section):
 class IntRange(_Range):
     """A range of whole numbers, such as `{type: int, low: 16, high: 64, step: 16}`.
 
-    Attributes:
-        low: the smallest value, included.
-        high: the largest value, included; with a step, a whole number of steps from `low`.
-        step: distance between values; by default 1.
-        log: sample on a logarithmic scale, which takes no step and needs `low` above 0; by default
-            false.
-
     Example:
         >>> units = IntRange(type="int", low=16, high=64, step=16)
         >>> units.values_to_check(), units.contains(24)
@@ -89,10 +82,15 @@ class IntRange(_Range):
     """
 
     type: Literal["int"]
-    low: int
-    high: int
-    step: int | None = Field(None, ge=1)
-    log: bool = False
+    low: int = Field(description="The smallest value, included.")
+    high: int = Field(
+        description="The largest value, included; with a step, a whole number of steps from `low`.",
+    )
+    step: int | None = Field(None, ge=1, description="Distance between values; by default 1.")
+    log: bool = Field(
+        False,
+        description="Sample on a logarithmic scale, which takes no step and needs `low` above 0.",
+    )
 
     def values_to_check(self) -> tuple[int, ...]:
         """Return the values that the key must accept: all values, or the ends of a wide range."""
@@ -103,13 +101,6 @@ class IntRange(_Range):
 class FloatRange(_Range):
     """A range of numbers, such as `{type: float, low: 0.0005, high: 0.005, log: true}`.
 
-    Attributes:
-        low: the smallest value, included.
-        high: the largest value, included; with a step, a whole number of steps from `low`.
-        step: distance between values; by default the range is continuous.
-        log: sample on a logarithmic scale, which takes no step and needs `low` above 0; by default
-            false.
-
     Example:
         >>> FloatRange(type="float", low=0.1, high=0.5, step=0.2).contains(0.3)
         True
@@ -117,10 +108,17 @@ class FloatRange(_Range):
     """
 
     type: Literal["float"]
-    low: float
-    high: float
-    step: float | None = Field(None, gt=0)
-    log: bool = False
+    low: float = Field(description="The smallest value, included.")
+    high: float = Field(
+        description="The largest value, included; with a step, a whole number of steps from `low`.",
+    )
+    step: float | None = Field(
+        None, gt=0, description="Distance between values; by default the range is continuous."
+    )
+    log: bool = Field(
+        False,
+        description="Sample on a logarithmic scale, which takes no step and needs `low` above 0.",
+    )
 
     def values_to_check(self) -> tuple[float, ...]:
         """Return the values that the key must accept: both ends and a number between them."""

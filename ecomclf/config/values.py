@@ -84,9 +84,17 @@ def _quote(given: Any) -> Any:
     return "" if given in ("none", "") else _character(given)
 
 
+# `json_schema_input_type` is what a user may write, for the JSON schema of a config.
+_WrittenCharacter = Annotated[str, Field(pattern=r"^(.|tab|\\t)$")]
+_WrittenQuote = Annotated[str, Field(pattern=r"^(.|tab|\\t|none|)$")]
+_WrittenLabel = Annotated[str, Field(pattern=NOT_BLANK)] | float | None
+_WrittenWeight = Annotated[float, Field(gt=0, le=_MAX_WEIGHT)]
+
 Encoding = Annotated[str, AfterValidator(_codec)]
-Character = Annotated[str | None, BeforeValidator(_character)]
-Quote = Annotated[str | None, BeforeValidator(_quote)]
+Character = Annotated[
+    str | None, BeforeValidator(_character, json_schema_input_type=_WrittenCharacter | None)
+]
+Quote = Annotated[str | None, BeforeValidator(_quote, json_schema_input_type=_WrittenQuote | None)]
 
 
 def _files(given: Any) -> Any:
@@ -105,10 +113,18 @@ Files = Annotated[str | tuple[str, ...], BeforeValidator(_files)]
 # A column by its name, or by its position from 0.
 Column = Annotated[int | str, BeforeValidator(_column)]
 # A label as the data has it; an unquoted NULL is a name here.
-Label = Annotated[str, BeforeValidator(_label), Field(pattern=NOT_BLANK)]
+Label = Annotated[
+    str,
+    BeforeValidator(_label, json_schema_input_type=_WrittenLabel),
+    Field(pattern=NOT_BLANK),
+]
 # How rows are weighted by their class; numbers by class name.
 ClassWeight = Annotated[
-    Literal["none", "balanced"] | dict[str, float], BeforeValidator(_class_weight)
+    Literal["none", "balanced"] | dict[str, float],
+    BeforeValidator(
+        _class_weight,
+        json_schema_input_type=Literal["none", "balanced"] | dict[str, _WrittenWeight],
+    ),
 ]
 # A number of rows for each class.
 RowsPerClass = dict[
