@@ -25,7 +25,7 @@ from ecomclf.search.storage import lock_draws
 from ecomclf.search.workers import Emit, describe_error
 from ecomclf.tracking.connection import name_outage
 from ecomclf.tracking.descriptions import describe_trial
-from ecomclf.tracking.runs import NOTE, PRUNED, STOPPED, TRIAL, Run, Tracking
+from ecomclf.tracking.runs import NAME, NOTE, PRUNED, STOPPED, TRIAL, Run, Tracking
 
 if TYPE_CHECKING:
     from ecomclf.models.fitting import EpochMetrics
@@ -195,13 +195,24 @@ class TrialRun:
         try:
             return self._train(trial, values, run)
         except optuna.TrialPruned as pruned:
-            run.tag(**{PRUNED: pruned, NOTE: describe_trial(values, f"**Pruned** {pruned}.")})
+            run.tag(
+                **{
+                    PRUNED: pruned,
+                    NAME: f"trial {trial.number} (pruned)",
+                    NOTE: describe_trial(values, f"**Pruned** {pruned}."),
+                }
+            )
             raise
         except Exception as error:
             if not is_outage(error):
                 reason = describe_error(error)
                 trial.set_user_attr(studies.OWN_ERROR, reason)
-                run.describe(describe_trial(values, f"**Failed:** {reason}"))
+                run.tag(
+                    **{
+                        NAME: f"trial {trial.number} (failed)",
+                        NOTE: describe_trial(values, f"**Failed:** {reason}"),
+                    }
+                )
             raise
 
     def _train(self, trial: optuna.Trial, values: dict[str, Any], run: Run) -> float:

@@ -1,6 +1,7 @@
-"""The data of a run as MLflow's UI shows it: name, digest, rows and context of each subset."""
+"""The data of a run as MLflow's UI shows it: name, digest, rows, and what they were used for."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 from mlflow.entities import Dataset, DatasetInput, InputTag
@@ -15,11 +16,11 @@ _MAX_NAME = 500
 
 
 def describe_datasets(split: Split, data: DataReport, *, test: bool) -> list[DatasetInput]:
-    """Return the subsets of a split as dataset inputs of a run.
+    """Return what a run reads: the file, and the file of test rows where that is another one.
 
     MLflow's own digest covers the first 10,000 rows only. The digest here begins with the
-    fingerprint of all kept texts and labels; the profile has the whole fingerprint, and the sha256
-    of the file.
+    fingerprint of all kept texts and labels; the profile has the whole fingerprint, the sha256 of
+    the file and the rows of each subset.
 
     Args:
         split: the rows.
@@ -27,19 +28,22 @@ def describe_datasets(split: Split, data: DataReport, *, test: bool) -> list[Dat
         test: include the test rows, for a run that reads them.
 
     """
-    sides = {"training": split.train, "validation": split.validation}
-    if test:
-        sides["test"] = split.test
-    return [_describe(side, len(rows), split, data) for side, rows in sides.items()]
+    sides = {"training": len(split.train), "validation": len(split.validation)}
+    tested = {"test": len(split.test)} if test else {}
+    if not test or data.test_source is None:
+        return [_describe(data.source, data.sha256, sides | tested, split)]
+    return [
+        _describe(data.source, data.sha256, sides, split),
+        _describe(data.test_source, str(data.test_sha256), tested, split),
+    ]
 
 
-def _describe(side: str, rows: int, split: Split, data: DataReport) -> DatasetInput:
-    from_test_file = side == "test" and data.test_source is not None
-    source = str(data.test_source) if from_test_file else data.source
-    sha256 = data.test_sha256 if from_test_file else data.sha256
+def _describe(source: str, sha256: str, rows: Mapping[str, int], split: Split) -> DatasetInput:
     columns = [*(split.text_columns or ("text",)), "label"]
+    colspec = [{"type": "string", "name": name, "required": True} for name in columns]
     profile = {
-        "num_rows": rows,
+        "num_rows": sum(rows.values()),
+        **{f"{side}_rows": count for side, count in rows.items()},
         "num_classes": len(split.classes),
         "sha256": sha256,
         "fingerprint": split.fingerprint,
@@ -47,14 +51,11 @@ def _describe(side: str, rows: int, split: Split, data: DataReport) -> DatasetIn
     }
     dataset = Dataset(
         name=(Path(source).name or source)[:_MAX_NAME],
-        digest=f"{split.fingerprint[:_DIGEST_LETTERS]}-{side}",
+        # The same file read for other subsets is another input.
+        digest=f"{split.fingerprint[:_DIGEST_LETTERS]}-{'-'.join(side[:5] for side in rows)}",
         source_type="local",
         source=json.dumps({"uri": source, "sha256": sha256}),
-        schema=json.dumps(
-            {"mlflow_colspec": [
-                {"type": "string", "name": name, "required": True} for name in columns
-            ]}
-        ),
+        schema=json.dumps({"mlflow_colspec": colspec}),
         profile=json.dumps(profile),
-    )  # fmt: skip
-    return DatasetInput(dataset, [InputTag(MLFLOW_DATASET_CONTEXT, side)])
+    )
+    return DatasetInput(dataset, [InputTag(MLFLOW_DATASET_CONTEXT, ", ".join(rows))])

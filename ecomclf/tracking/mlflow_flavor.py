@@ -7,6 +7,7 @@ module's `save_model`; MLflow finds `_load_pyfunc` by its name.
 """
 
 import importlib.metadata
+import json
 import logging
 import shutil
 from collections.abc import Mapping
@@ -24,6 +25,7 @@ from mlflow.types import ColSpec, DataType, Schema, TensorSpec
 from ecomclf.data.class_names import list_names
 from ecomclf.errors import RequestError
 from ecomclf.models.classifier import PROBABILITY, Classifier
+from ecomclf.tracking.registry import SAMPLES_FILE
 
 _PACKAGE = Path(__file__).parents[1]
 # What the copied code imports; each is pinned to the installed version.
@@ -31,6 +33,7 @@ _REQUIREMENTS = ("mlflow", "tensorflow", "keras", "pandas", "numpy", "scikit-lea
 GROUP_KEYS_FILE = "group_keys.npz"
 _DATA = "data"
 _CODE = "code"
+_EXAMPLES = 2
 
 
 def save_model(
@@ -74,7 +77,27 @@ def save_model(
         "code": _CODE,
     }
     mlflow_model.signature = _signature(classifier)
+    _save_example(mlflow_model, folder, texts)
     mlflow_model.save(str(folder / MLMODEL_FILE_NAME))
+
+
+def _save_example(model: Model, folder: Path, texts: Mapping[str, str]) -> None:
+    """Save an input that the model takes, which MLflow's UI and `load_input_example` show.
+
+    MLflow's own `input_example` would pass it to `mlflow.keras`, which rejects strings.
+    """
+    samples = json.loads(texts.get(SAMPLES_FILE, "[]"))[:_EXAMPLES] or ["steel mug, 300 ml"]
+    table = {"columns": ["text"], "data": [[text] for text in samples]}
+    name, served = "input_example.json", "serving_input_example.json"
+    (folder / name).write_text(json.dumps(table, ensure_ascii=False), encoding="utf-8")
+    request = json.dumps({"dataframe_split": table}, ensure_ascii=False)
+    (folder / served).write_text(request, encoding="utf-8")
+    model.saved_input_example_info = {
+        "artifact_path": name,
+        "serving_input_path": served,
+        "type": "dataframe",
+        "pandas_orient": "split",
+    }
 
 
 def _signature(classifier: Classifier) -> ModelSignature:
