@@ -1,7 +1,6 @@
 """One training of a config's own values: a run, a single reading of the test rows, a version."""
 
 from rich.console import Console
-from rich.text import Text
 
 from ecomclf.config.loading import Config
 from ecomclf.data.class_names import join_names
@@ -11,6 +10,7 @@ from ecomclf.evaluation.report import evaluate
 from ecomclf.models.baseline import fit_baselines
 from ecomclf.models.classifier import Classifier
 from ecomclf.models.fitting import EpochMetrics
+from ecomclf.runtime.terminal import print_line
 from ecomclf.runtime.timing import Stopwatch
 from ecomclf.search.baseline_runs import log_baselines
 from ecomclf.search.blending import single_winner
@@ -50,18 +50,17 @@ def train_alone(
     monitor = config.train.monitor
 
     def print_epoch(epoch: int, metrics: EpochMetrics) -> None:
-        console.print(
-            f"epoch {epoch} train_loss {metrics['train_loss']:.4f} {monitor} {metrics[monitor]:.4f}"
-        )
+        loss, score = metrics["train_loss"], metrics[monitor]
+        print_line(console, f"epoch {epoch} train_loss {loss:.4f} {monitor} {score:.4f}")
 
     with run.recorded():
         run.log_json(report.to_dict(), "data_report.json")
         run.log_params({"data.read_as": report.read_as})
         fitted = train_in_run(run, config, split, texts, print_epoch, watch=watch)
-        console.print(f"run {run.run_id}", soft_wrap=True)
+        print_line(console, f"run {run.run_id}")
         if fitted.report.never_predicted:
             names = join_names(fitted.report.never_predicted)
-            console.out(f"never predicted on validation rows: {names}", highlight=False)
+            print_line(console, f"never predicted on validation rows: {names}")
         if not register:
             _score(fitted.classifier, split, run, console)
             return fitted.classifier
@@ -71,7 +70,7 @@ def train_alone(
         log_baselines(job, baselines, tracking, {}, console)
         evaluation = evaluate_winner(job, winner, baselines)
         for line in filter(None, (*evaluation.lines(), winner.review_notice())):
-            console.print(Text(line), soft_wrap=True)
+            print_line(console, line)
         return winner.classifier
 
 
@@ -81,11 +80,10 @@ def _score(classifier: Classifier, split: Split, run: Run, console: Console) -> 
     test = evaluate(split.test.labels, probabilities, split.classes, ordered=split.ordered)
     run.log_metrics(test.metrics("test"))
     run.log_json(test.to_dict(), "test_report.json")
-    console.print(test.summary("test"))
-    console.print(
+    print_line(console, test.summary("test"))
+    print_line(
+        console,
         "not registered: classify with it in Python by "
         f'ecomclf.load("runs:/{run.run_id}/{CLASSIFIER_FOLDER}"), or repeat this command with '
         "--register for `ecomclf classify`",
-        soft_wrap=True,
-        markup=False,
     )
