@@ -104,10 +104,12 @@ def load_data(
     from ecomclf.data.dataset import load
     from ecomclf.data.resampling import require_classes
     from ecomclf.data.splitting import shared_test_texts, split_dataset
+    from ecomclf.runtime.terminal import print_line
     from ecomclf.text.language_fit import describe_misfit
 
-    def show(line: str) -> None:
-        console.out(line, highlight=False)
+    def show(lines: str) -> None:
+        for line in lines.splitlines():
+            print_line(console, line)
 
     dataset, report = load(config.data, frame)
     show(report.as_text())

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from rich.console import Console
 
 from ecomclf.models.baseline import Evaluated
+from ecomclf.runtime.terminal import print_line
 from ecomclf.search.final_evaluation import Job
 from ecomclf.tracking.datasets import describe_datasets
 from ecomclf.tracking.runs import PROTOCOL, Tracking
@@ -40,4 +41,4 @@ def log_baselines(
             )
             run.log_metrics(validation.metrics("val"))
             run.log_json(validation.to_dict(), "report.json")
-        console.print(f"{title}: {validation.summary('validation')}", soft_wrap=True)
+        print_line(console, f"{title}: {validation.summary('validation')}")

@@ -72,6 +72,8 @@ class TrialScheduler:
             done=studies.counted(study),
             workers=workers,
             monitor=context.config.train.monitor,
+            measured_end=study.user_attrs.get(studies.SECONDS_AT_END),
+            budget=budget,
         )
         self._has_complete = bool(studies.complete(study))
         if self._has_complete:

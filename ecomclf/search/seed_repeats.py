@@ -9,6 +9,7 @@ from rich.console import Console
 from ecomclf.config.loading import Config
 from ecomclf.data.splitting import Split
 from ecomclf.evaluation.report import SCORES, Report, evaluate
+from ecomclf.runtime.terminal import print_line
 from ecomclf.runtime.timing import Stopwatch
 from ecomclf.text.encoded_texts import EncodedTexts, encode_texts
 from ecomclf.tracking.runs import Run, Tracking
@@ -41,16 +42,17 @@ def repeat_with_seeds(
                 f"**The best trial again with seed {seeded.seed}:** "
                 f"{reports[-1].summary('on the test rows')}. It chooses nothing."
             )
-        console.print(f"repeat {number}: {reports[-1].summary('test')}", soft_wrap=True)
+        print_line(console, f"repeat {number}: {reports[-1].summary('test')}")
     for name in SCORES:
         values = [getattr(report, name) for report in reports]
         parent.log_metrics({f"repeat/test_{name}_mean": float(np.mean(values))})
         if count > 1:
             parent.log_metrics({f"repeat/test_{name}_std": float(np.std(values, ddof=1))})
     weighted = [report.f1_weighted for report in reports]
-    console.print(
+    print_line(
+        console,
         f"repeats: {count}, weighted F1 on test {np.mean(weighted):.4f}, "
-        f"from {min(weighted):.4f} to {max(weighted):.4f}"
+        f"from {min(weighted):.4f} to {max(weighted):.4f}",
     )
 
 

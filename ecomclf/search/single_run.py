@@ -1,7 +1,6 @@
 """One training of a config's own values: a run, a single reading of the test rows, a version."""
 
 from rich.console import Console
-from rich.text import Text
 
 from ecomclf.config.loading import Config
 from ecomclf.data.class_names import join_names
@@ -12,6 +11,7 @@ from ecomclf.models.baseline import fit_baselines
 from ecomclf.models.classifier import Classifier
 from ecomclf.models.fitting import EpochMetrics
 from ecomclf.runtime.environment import describe_environment
+from ecomclf.runtime.terminal import print_line
 from ecomclf.runtime.timing import Stopwatch
 from ecomclf.search.baseline_runs import log_baselines
 from ecomclf.search.blending import single_winner
@@ -52,9 +52,8 @@ def train_alone(
     monitor = config.train.monitor
 
     def print_epoch(epoch: int, metrics: EpochMetrics) -> None:
-        console.print(
-            f"epoch {epoch} train_loss {metrics['train_loss']:.4f} {monitor} {metrics[monitor]:.4f}"
-        )
+        loss, score = metrics["train_loss"], metrics[monitor]
+        print_line(console, f"epoch {epoch} train_loss {loss:.4f} {monitor} {score:.4f}")
 
     with run.recorded():
         run.log_json(report.to_dict(), "data_report.json")
@@ -62,10 +61,10 @@ def train_alone(
         run.log_json(describe_environment(), "environment.json")
         run.log_datasets(describe_datasets(split, report, test=True))
         fitted = train_in_run(run, config, split, texts, print_epoch, watch=watch)
-        console.print(f"run {run.run_id}", soft_wrap=True)
+        print_line(console, f"run {run.run_id}")
         if fitted.report.never_predicted:
             names = join_names(fitted.report.never_predicted)
-            console.out(f"never predicted on validation rows: {names}", highlight=False)
+            print_line(console, f"never predicted on validation rows: {names}")
         if not register:
             _score(fitted.classifier, split, run, console)
             return fitted.classifier
@@ -75,7 +74,7 @@ def train_alone(
         log_baselines(job, baselines, tracking, {}, console)
         evaluation = evaluate_winner(job, winner, baselines)
         for line in filter(None, (*evaluation.lines(), winner.review_notice())):
-            console.print(Text(line), soft_wrap=True)
+            print_line(console, line)
         return winner.classifier
 
 
@@ -89,11 +88,10 @@ def _score(classifier: Classifier, split: Split, run: Run, console: Console) -> 
         f"**A single training:** {test.summary('on the test rows')}. Not registered; load it:\n\n"
         f'```python\necomclf.load("runs:/{run.run_id}/{CLASSIFIER_FOLDER}")\n```'
     )
-    console.print(test.summary("test"))
-    console.print(
+    print_line(console, test.summary("test"))
+    print_line(
+        console,
         "not registered: classify with it in Python by "
         f'ecomclf.load("runs:/{run.run_id}/{CLASSIFIER_FOLDER}"), or repeat this command with '
         "--register for `ecomclf classify`",
-        soft_wrap=True,
-        markup=False,
     )

@@ -13,7 +13,6 @@ from typing import TypeVar
 import optuna
 import pandas as pd
 from rich.console import Console
-from rich.text import Text
 
 from ecomclf.config.loading import Config
 from ecomclf.config.values import ClassWeight
@@ -24,6 +23,7 @@ from ecomclf.models.baseline import Evaluated, fit_baselines
 from ecomclf.models.linear_path import LinearPath
 from ecomclf.runtime.environment import describe_environment
 from ecomclf.runtime.tensorflow_setup import start_tensorflow
+from ecomclf.runtime.terminal import print_line
 from ecomclf.search import study as studies
 from ecomclf.search.baseline_runs import log_baselines
 from ecomclf.search.blending import (
@@ -105,9 +105,7 @@ def run_sweep(plan: SweepPlan, workers: Workers, console: Console) -> SweepResul
         earlier = finished_run(plan, study)
         if earlier is not None:
             done = studies.counted(study)
-            console.print(
-                f"study {plan.study_name} has its {done} trials, nothing to do", soft_wrap=True
-            )
+            print_line(console, f"study {plan.study_name} has its {done} trials, nothing to do")
             print_leaderboard(tracking, console, study_id=study.user_attrs[studies.ID])
             return make_result(study, tracking, earlier, read_evaluation(tracking, earlier))
         missing = plan.trials - studies.counted(study)
@@ -188,7 +186,7 @@ def _log_report(sweep: _Sweep) -> None:
         line = (
             f"report: {REPORT_FILE} of the run, or `ecomclf report --study {record.study} --open`"
         )
-    sweep.console.print(Text(line), soft_wrap=True)
+    print_line(sweep.console, line)
 
 
 def _run(sweep: _Sweep, workers: Workers) -> FinalEvaluation:
@@ -204,7 +202,7 @@ def _run(sweep: _Sweep, workers: Workers) -> FinalEvaluation:
     sweep.parent.log_table(linear.suspects, "label_suspects.json")
     labels_checked = describe_label_check(plan.split.train, plan.split.classes)
     if labels_checked is not None:
-        console.print(labels_checked, soft_wrap=True)
+        print_line(console, labels_checked)
     if not studies.complete(study):
         raise SweepFailedError(
             f"none of the {plan.trials} trials of the study {plan.study_name} was completed; "
@@ -216,8 +214,8 @@ def _run(sweep: _Sweep, workers: Workers) -> FinalEvaluation:
     evaluation = evaluate_winner(sweep.job, winner, linear.baselines)
     not_deleted = delete_other_models(study, tracking, plan.config.sweep.keep_models)
     if not_deleted:
-        console.print(
-            f"could not delete {not_deleted} models: the artifact store does not allow it"
+        print_line(
+            console, f"could not delete {not_deleted} models: the artifact store does not allow it"
         )
     _print_winner(sweep, winner, evaluation)
     study.set_user_attr(studies.SECONDS_AT_END, time.monotonic() - trials_ended)
@@ -239,7 +237,7 @@ def _run(sweep: _Sweep, workers: Workers) -> FinalEvaluation:
 def _log_plan(sweep: _Sweep) -> None:
     """Take over the runs of earlier commands, and log what is to be done."""
     plan, parent = sweep.plan, sweep.parent
-    sweep.console.print(f"study {plan.study_name}, run {parent.run_id}", soft_wrap=True)
+    print_line(sweep.console, f"study {plan.study_name}, run {parent.run_id}")
     sweep.tracking.adopt(sweep.study.user_attrs[studies.ID], parent)
     parent.log_params(
         plan.config.flat()
@@ -298,7 +296,7 @@ def _end_trials(sweep: _Sweep) -> None:
             f"the time limit is reached with {done} of {plan.trials} trials; the same command "
             "goes on"
         )
-    sweep.console.print(line, soft_wrap=True)
+    print_line(sweep.console, line)
 
 
 @dataclass(frozen=True)
@@ -379,4 +377,4 @@ def _print_winner(sweep: _Sweep, winner: Winner, evaluation: FinalEvaluation) ->
     print_leaderboard(sweep.tracking, sweep.console, study_id=sweep.study.user_attrs[studies.ID])
     made_of = f"winner: {winner.made_of()}"
     for line in filter(None, (made_of, *evaluation.lines(), winner.review_notice())):
-        sweep.console.print(Text(line), soft_wrap=True)
+        print_line(sweep.console, line)

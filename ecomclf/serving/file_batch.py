@@ -17,13 +17,13 @@ from typing import BinaryIO, Protocol, cast
 import pandas as pd
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-from rich.text import Text
 
 from ecomclf.data.class_names import list_names
 from ecomclf.data.file_format import DETECTED, FileOptions
 from ecomclf.data.row import Row
 from ecomclf.data.table_file import TableFile, open_table
 from ecomclf.errors import DataError, JobError, RequestError
+from ecomclf.runtime.terminal import has_live_view, print_line
 from ecomclf.serving.answer_writers import (
     ANSWERS,
     AnswerWriter,
@@ -175,7 +175,7 @@ def classify_file(
     except OSError as error:
         files = " or ".join(str(path) for path in (target, rejects) if path)
         raise JobError(f"cannot write {files}: {error.strerror or error}") from error
-    console.print(Text(job.result_line(target, rejects)), soft_wrap=True)
+    print_line(console, job.result_line(target, rejects))
     return job.summary()
 
 
@@ -403,5 +403,5 @@ def _progress(console: Console) -> Progress:
         TimeRemainingColumn(),
         console=console,
         transient=True,
-        disable=not console.is_terminal,
+        disable=not has_live_view(console),
     )

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.text import Text
 
 from ecomclf.data.file_format import FileOptions
 from ecomclf.errors import DataError, EcomclfError, JobError, RequestError
 from ecomclf.runtime.locks import locked
+from ecomclf.runtime.terminal import print_line
 from ecomclf.serving.file_batch import (
     Columns,
     Predictor,
@@ -191,10 +191,10 @@ def classify_shards(
     )
     if shards[0].rejects is not None:
         line += f"; malformed rows: {summary.rejected:,}, in {Path(shards[0].rejects).parent}"
-    console.print(Text(line), soft_wrap=True)
+    print_line(console, line)
     if failed:
         for result in failed:
-            console.print(Text(str(result.error)), soft_wrap=True)
+            print_line(console, str(result.error))
         raise JobError(
             f"{len(failed)} of {len(shards)} files could not be classified, the others are "
             f"finished: {failed[0].error}; then run the same command again"

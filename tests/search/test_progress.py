@@ -1,5 +1,6 @@
 import io
 
+import pytest
 from rich.console import Console
 
 from ecomclf.search.progress import SweepDisplay
@@ -55,6 +56,14 @@ def test_classes_that_a_trial_never_predicts_are_named() -> None:
     )
 
 
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The variables of an ordinary terminal."""
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+
+
+@pytest.mark.usefixtures("terminal")
 def test_a_terminal_shows_what_runs() -> None:
     """The live view has counts, running trials with their epoch, the best, and the time left."""
     output = io.StringIO()
@@ -65,3 +74,64 @@ def test_a_terminal_shows_what_runs() -> None:
     assert "3/8" in seen
     assert "0.6500" in seen
     assert "time left about" in seen
+
+
+@pytest.mark.usefixtures("terminal")
+@pytest.mark.parametrize("variable", [("NO_COLOR", "1"), ("TERM", "dumb"), None])
+def test_no_escape_sequence_is_written_where_it_is_unwelcome(
+    variable: tuple[str, str] | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There are the plain lines instead, which say how each trial ended."""
+    if variable is not None:
+        monkeypatch.setenv(*variable)
+    output = io.StringIO()
+    display = SweepDisplay(
+        Console(file=output, force_terminal=variable is not None, width=200),
+        total=3,
+        done=0,
+        workers=1,
+        monitor="val_f1_macro",
+    )
+    with display:
+        for trial, state in enumerate(("finished", "pruned", "failed")):
+            display.started(trial, {"model.units": 16}, epochs=8)
+            display.epoch(trial, 1, 0.5)
+            display.ended(trial, state, 0.5, None)
+    assert "\x1b" not in output.getvalue()
+    words = output.getvalue().split()
+    assert [state for state in words if state in ("finished", "pruned", "failed")] == [
+        "finished",
+        "pruned",
+        "failed",
+    ]
+
+
+@pytest.mark.usefixtures("terminal")
+def test_the_last_view_says_what_comes_next() -> None:
+    """No time left stays on the screen: the evaluation follows, or the sweep was stopped."""
+    for error, ending in ((None, "evaluation next, about 4 s"), (KeyboardInterrupt, "stopped")):
+        output = io.StringIO()
+        display = SweepDisplay(
+            Console(file=output, force_terminal=True, width=120),
+            total=1,
+            done=0,
+            workers=1,
+            monitor="val_f1_macro",
+            measured_end=4.0,
+        )
+        display.__enter__()
+        display.started(0, {}, epochs=1)
+        display.ended(0, "finished", 0.5, None)
+        display.__exit__(error, None, None)
+        assert ending in output.getvalue().splitlines()[-2]
+
+
+def test_keys_that_share_their_last_part_stay_whole() -> None:
+    """`seed` alone would not say whose seed it is."""
+    output = io.StringIO()
+    console = Console(file=output, width=120)
+    display = SweepDisplay(console, total=1, done=0, workers=1, monitor="val_accuracy")
+    display.started(0, {"model.units": 16, "model.seed": 1, "train.seed": 2}, epochs=1)
+    console.print(display._view())
+    assert "units=16 model.seed=1 train.seed=2" in output.getvalue()
+    assert "model.units" not in output.getvalue()
