@@ -16,7 +16,7 @@ from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).parent.parent
 # Pages outside of docs/; their path on the site is that in the repository.
-PAGES = ("CHANGELOG.md", "CONTRIBUTING.md", "experiments/README.md")
+PAGES = ("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "experiments/README.md")
 _CODE = re.compile(r"^```.*?^```$|`[^`\n]+`", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\]\((?!#|[a-z][a-z0-9+.-]*:)([^)#\s]+)")
 _MERMAID = re.compile(r"^```mermaid\n(.+?)^```$", re.MULTILINE | re.DOTALL)

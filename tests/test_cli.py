@@ -1,6 +1,7 @@
 """The command line: what it prints, its exit codes, and that a wrong request leaves nothing."""
 
 import json
+import os
 import shutil
 import sqlite3
 import subprocess
@@ -308,12 +309,38 @@ def test_a_leaderboard_without_a_sweep_says_so(ecomclf: Command, store: Path) ->
     assert "no sweep is recorded" in error
 
 
-@pytest.mark.parametrize("arguments", [[], ["--help"], ["sweep", "--help"], ["data", "--help"]])
+@pytest.mark.parametrize("arguments", [["--help"], ["sweep", "--help"], ["data", "--help"]])
 def test_help_is_no_error(ecomclf: Command, arguments: list[str]) -> None:
     """Help goes to stdout."""
     code, output, error = ecomclf(*arguments)
     assert (code, error) == (0, "")
     assert "Usage" in output
+
+
+def test_the_bare_command_shows_the_first_steps(ecomclf: Command) -> None:
+    """Whoever knows nothing yet sees what to do first, each step a command that exists."""
+    code, output, error = ecomclf()
+    assert (code, error) == (0, "")
+    steps = [line.split()[1] for line in output.splitlines() if line.startswith("  ecomclf ")]
+    assert steps == ["data", "sweep", "report", "promote", "classify"]
+    assert all(ecomclf(step, "--help")[0] == 0 for step in steps)
+
+
+@pytest.mark.parametrize(
+    ("words", "proposed"), [("ecomclf swe", "sweep"), ("ecomclf sweep --tri", "--trials")]
+)
+def test_the_shell_completes(workplace: Path, words: str, proposed: str) -> None:
+    """The script that `--install-completion` adds asks the command itself for what may follow."""
+    asked = {
+        "_ECOMCLF_COMPLETE": "complete_bash",
+        "COMP_WORDS": words,
+        "COMP_CWORD": str(len(words.split()) - 1),
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", "from ecomclf.cli import main; main()"],
+        env=os.environ | asked, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.stdout.split() == [proposed], done.stderr
 
 
 @pytest.mark.parametrize("arguments", [["bogus"], ["data"], ["sweep"], ["data", "check"]])

@@ -43,17 +43,9 @@ from ecomclf.tracking.evaluation_record import (
 )
 from ecomclf.tracking.model_card import model_card
 from ecomclf.tracking.promotion_gate import Champion, Comparison, compare, decide
-from ecomclf.tracking.registry import (
-    CHAMPION,
-    CONFIG_FILE,
-    ENSEMBLE_FILE,
-    GATE,
-    GATE_REASON,
-    REPORT_FILE,
-    SAMPLES_FILE,
-    Registry,
-)
+from ecomclf.tracking.registry import CHAMPION, GATE, GATE_REASON, Registry
 from ecomclf.tracking.runs import Run, as_json
+from ecomclf.tracking.version_files import CONFIG_FILE, ENSEMBLE_FILE, REPORT_FILE, SAMPLES_FILE
 
 if TYPE_CHECKING:
     from ecomclf.models.classifier import Classifier

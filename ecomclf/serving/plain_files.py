@@ -14,14 +14,9 @@ from ecomclf.models.classifier import ABOUT_FILE, MODEL_FILE, Classifier
 from ecomclf.models.ensemble import read_description
 from ecomclf.serving.json_lines import answers
 from ecomclf.serving.network_files import H5_FILE, WEIGHTS_FILE, network_sizes, write_network
-from ecomclf.tracking.registry import (
-    CONFIG_FILE,
-    ENSEMBLE_FILE,
-    REPORT_FILE,
-    SAMPLES_FILE,
-    Registry,
-)
+from ecomclf.tracking.registry import Registry
 from ecomclf.tracking.runs import as_json
+from ecomclf.tracking.version_files import CONFIG_FILE, ENSEMBLE_FILE, REPORT_FILE, SAMPLES_FILE
 
 MAX_SAMPLES = 20
 

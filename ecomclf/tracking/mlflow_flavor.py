@@ -25,7 +25,7 @@ from mlflow.types import ColSpec, DataType, Schema, TensorSpec
 from ecomclf.data.class_names import list_names
 from ecomclf.errors import RequestError
 from ecomclf.models.classifier import PROBABILITY, Classifier
-from ecomclf.tracking.registry import SAMPLES_FILE
+from ecomclf.tracking.version_files import SAMPLES_FILE
 
 _PACKAGE = Path(__file__).parents[1]
 # What the copied code imports; each is pinned to the installed version.

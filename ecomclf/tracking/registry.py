@@ -34,12 +34,6 @@ from ecomclf.tracking.stages import STAGES, RegistryState, alias_name, stage_nam
 if TYPE_CHECKING:
     from ecomclf.models.classifier import Classifier
 
-# Text files in the data folder of a version.
-CONFIG_FILE = "config.yaml"
-ENSEMBLE_FILE = "ensemble.json"
-REPORT_FILE = "report.json"
-SAMPLES_FILE = "samples.json"
-
 # Tags of a version: the promotion gate's decision, its reasons, the comparison with the champion.
 GATE = "gate"
 GATE_REASON = "gate_reason"
