@@ -89,8 +89,13 @@ def _launch(folder: Path) -> str:
     """Start TensorBoard in a thread; return its address."""
     from tensorboard.program import TensorBoard
 
+    from ecomclf.runtime.tensorflow_setup import start_tensorflow
+
+    # TensorBoard would import TensorFlow itself, with pages of messages.
+    start_tensorflow()
     server = TensorBoard()
-    server.configure(argv=["tensorboard", "--logdir", str(folder), "--host", "127.0.0.1"])
+    options = ["--logdir", str(folder), "--host", "127.0.0.1", "--load_fast=false"]
+    server.configure(argv=["tensorboard", *options])
     return str(server.launch())
 
 

@@ -37,15 +37,16 @@ def collect_study(tracking: Tracking, study: str | None, folder: Path) -> tuple[
     name, keys = parent.data.tags[STUDY], parent.data.tags[SEARCHED].split()
     runs = tracking.trial_runs(parent.data.tags[STUDY_ID])
     digits = len(str(max(runs, default=0)))
-    count = 0
+    shown: list[dict[str, Any]] = []
     for number, run in sorted(runs.items()):
-        values = {key: as_number(run.data.params.get(key)) for key in keys}
+        values = {key: _plain(run.data.params.get(key)) for key in keys}
         title = f"trial {number:0{digits}} {trial_state(run)} {_as_text(values)}"
-        count += _collect(tracking, run, values, folder / _folder_name(title))
-    if not count:
+        if _collect(tracking, run, values, folder / _folder_name(title)):
+            shown.append(values)
+    if not shown:
         raise RequestError(f"no trial of the study {name!r} has TensorBoard logs yet; wait for one")
-    _describe_columns(folder, keys)
-    return name, count
+    _describe_columns(folder, {key: [values[key] for values in shown] for key in keys})
+    return name, len(shown)
 
 
 def collect_run(tracking: Tracking, run_id: str, folder: Path) -> str:
@@ -77,18 +78,29 @@ def _collect(tracking: Tracking, run: MlflowRun, values: Mapping[str, Any], targ
     if values:
         from tensorboard.plugins.hparams.summary_v2 import hparams_pb
 
-        plain = {key: value if isinstance(value, int | float) else str(value)
-                 for key, value in values.items()}  # fmt: skip
-        _write(target / "validation", hparams_pb(plain, trial_id=run_id))
+        _write(target / "validation", hparams_pb(dict(values), trial_id=run_id))
     return True
 
 
-def _describe_columns(folder: Path, keys: list[str]) -> None:
-    """Tell the tab HParams which keys and metrics are its columns."""
-    from tensorboard.plugins.hparams.summary_v2 import HParam, Metric, hparams_config_pb
+def _describe_columns(folder: Path, values: Mapping[str, list[Any]]) -> None:
+    """Tell the tab HParams which keys, with which values, and which metrics are its columns."""
+    from tensorboard.plugins.hparams import summary_v2 as hparams
 
-    metrics = [Metric(tag, display_name=tag.replace("epoch_", "val_")) for tag in _METRICS]
-    _write(folder, hparams_config_pb([HParam(key) for key in keys], metrics))
+    metrics = [hparams.Metric(tag, display_name=tag.replace("epoch_", "val_")) for tag in _METRICS]
+    keys = []
+    for key, tried in values.items():
+        if all(isinstance(value, int | float) for value in tried):
+            domain = hparams.RealInterval(float(min(tried)), float(max(tried)))
+        else:
+            domain = hparams.Discrete(sorted({str(value) for value in tried}))
+        keys.append(hparams.HParam(key, domain))
+    _write(folder, hparams.hparams_config_pb(keys, metrics))
+
+
+def _plain(text: str | None) -> int | float | str:
+    """Return a parameter as one of the types that HParams takes."""
+    value = as_number(text)
+    return value if isinstance(value, int | float) else str(value)
 
 
 def _write(folder: Path, summary: Any) -> None:
