@@ -60,7 +60,7 @@ reference: .venv
 
 # What people see of all this, in a real browser: needs Chromium. Pictures go to docs/images/.
 browser: .venv
-	$(BIN)/python tests/browser/look.py --pictures docs/images
+	PICTURES=docs/images $(BIN)/pytest -m long tests/browser
 
 ui: .venv
 	@echo "open http://127.0.0.1:5000/#/experiments?workflowType=machine_learning"
