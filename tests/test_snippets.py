@@ -113,6 +113,12 @@ def check_pytest(words: list[str], block: Block) -> None:
         assert not word.startswith("tests/") or (ROOT / word).exists(), f"no {word}"
 
 
+def check_dashboard(words: list[str], block: Block) -> None:
+    """The command is the one that tests/workflows/test_dashboards.py runs."""
+    tried = (ROOT / "tests" / "workflows" / "test_dashboards.py").read_text(encoding="utf-8")
+    assert words[0].replace("NAME", "shop-1") in tried
+
+
 def check_nothing(words: list[str], block: Block) -> None:
     """Programs of others, which do what they do."""
 
@@ -122,6 +128,7 @@ CHECKS: dict[str, Callable[[list[str], Block], None]] = {
     "make": check_make,
     "mlflow": check_mlflow,
     "python": check_python,
+    "optuna-dashboard": check_dashboard,
     "pip": check_pip,
     ".venv/bin/pytest": check_pytest,
     **dict.fromkeys(

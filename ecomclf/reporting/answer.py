@@ -6,6 +6,9 @@ from ecomclf.evaluation.report import SCORE_NAMES
 from ecomclf.reporting.sweep_record import SweepRecord
 from ecomclf.tracking.evaluation_record import CONFIDENCE_FILE, FinalEvaluation
 
+# A label of less probability, by models that were fitted on other rows, is worth a look.
+_IMPROBABLE = 0.02
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -121,15 +124,19 @@ def _caveats(record: SweepRecord) -> list[str]:
     conflicts = data.get("texts_with_two_labels", 0)
     if conflicts:
         lines.append(f"{conflicts:,} texts of the data have more than one label.")
-    suspects = len(record.table("label_suspects.json"))
-    if suspects:
-        found = f"at least {suspects}" if suspects >= 500 else f"{suspects}"
-        lines.append(f"The labels of {found} training rows are suspicious; they are listed below.")
+    suspects = record.table("label_suspects.json")
+    if len(suspects):
+        sure = int((suspects["label_probability"] < _IMPROBABLE).sum())
+        lines.append(
+            f"{sure:,} training rows have a label that other rows make improbable (below "
+            f"{_IMPROBABLE:.0%}); look at them below before you trust them."
+        )
     return lines
 
 
 def _unfinished(record: SweepRecord) -> Answer:
     done = [trial for trial in record.trials if trial.state in ("finished", "pruned", "failed")]
+    trials = "1 trial is" if len(done) == 1 else f"{len(done)} trials are"
     how = {
         "running": "The sweep is running",
         "failed": "The sweep failed (its run has the traceback in error.txt)",
@@ -145,7 +152,7 @@ def _unfinished(record: SweepRecord) -> Answer:
     points.append("No test rows have been read.")
     go_on = "" if record.state == "running" else " Run the same command again to go on."
     return Answer(
-        f"There is no result yet: {len(done)} trials are done.",
+        f"There is no result yet: {trials} done.",
         "not yet",
         f"{how}; nothing is registered.{go_on}",
         tuple(points),

@@ -51,6 +51,7 @@ def test_mlflows_own_run_becomes_the_parent(tiny: Path) -> None:
     (trial,) = [run for run in under if run.data.tags["ecomclf.role"] == "trial"]
     assert trial.data.params["seed"] == "3"
     assert parent.info.status == "FINISHED"
+    assert parent.info.run_name == parent.data.tags["ecomclf.study"]
     assert parent.data.params["train.epochs"] == "1"
     assert "test_f1_macro" in parent.data.metrics
     assert {run.data.tags["mlflow.parentRunId"] for run in under} == {parent.info.run_id}

@@ -111,6 +111,26 @@ def open_study(sweep: SweepPlan) -> optuna.Study:
     return studies.open_study(sweep.study_name, identity, None)
 
 
+def check_what_people_see(parent: Run, trials: list[Run]) -> None:
+    """Check descriptions, datasets, the report and the pictures of a sweep."""
+    described = parent.data.tags["mlflow.note.content"]
+    assert described.startswith("**Version 1 of the model `ecomclf`")
+    assert f"macro F1 {parent.data.metrics['test_f1_macro']:.4f}" in described
+    report = mlflow.artifacts.load_text(f"{parent.info.artifact_uri}/report.html")
+    assert "Version 1 of the model ecomclf reaches a macro F1 of" in report
+    assert read_artifact(parent, "environment.json")["python"].startswith("3.")
+    experiment = mlflow.MlflowClient().get_experiment(parent.info.experiment_id)
+    assert "leak-free splits" in experiment.tags["mlflow.note.content"]
+    for run in (parent, *trials):
+        (data,) = run.inputs.dataset_inputs
+        rows = json.loads(data.dataset.profile)
+        assert ("test_rows" in rows) == (run is parent)
+        assert rows["fingerprint"] == parent.data.params["data.fingerprint"]
+    for trial in trials:
+        assert trial.data.tags["mlflow.note.content"].startswith("**Finished:**")
+        assert "architecture.svg" in artifacts(trial)
+
+
 def check_judgement(parent: Run) -> None:
     """Check what a parent run says of its winner: intervals, confidence, mistakes."""
     metrics = parent.data.metrics
@@ -189,6 +209,7 @@ def test_a_sweep_records_its_trials_its_winner_and_one_version(
         parent
     )
     check_judgement(parent)
+    check_what_people_see(parent, trials)
     assert [baseline.data.tags["mlflow.runName"] for baseline in runs("baseline")] == [
         "baseline",
         "tuned baseline",
@@ -262,6 +283,9 @@ def test_pruned_failed_and_finished_trials_are_told_apart(
         "FINISHED", "KILLED", "FAILED",
     )  # fmt: skip
     assert "median pruner" in pruned.data.tags["pruned"]
+    assert pruned.info.run_name == "trial 1 (pruned)"
+    assert failed.info.run_name == "trial 2 (failed)"
+    assert failed.data.tags["mlflow.note.content"].startswith("**Failed:** TrainingDivergedError")
     assert "pruned" not in failed.data.tags
     error = mlflow.artifacts.load_text(f"{failed.info.artifact_uri}/error.txt")
     assert "Traceback" in error
@@ -287,6 +311,9 @@ def test_a_sweep_without_a_completed_trial_fails(tiny: Path) -> None:
     assert (failed.info.status, parent.info.status) == ("FAILED", "FAILED")
     error = mlflow.artifacts.load_text(f"{failed.info.artifact_uri}/error.txt")
     assert "the worker died 3 times with these parameters" in error
+    report = mlflow.artifacts.load_text(f"{parent.info.artifact_uri}/report.html")
+    assert "There is no result yet: 1 trial is done." in report
+    assert parent.data.tags["mlflow.note.content"].startswith("**No result: ")
     assert not mlflow.MlflowClient().search_registered_models()
 
 
