@@ -17,7 +17,7 @@ PORT ?= 5001
 # Rows (label, text) for `make bench`.
 DATA ?= data/ecommerceDataset.csv
 
-.PHONY: sweep test test-slow test-pythons check browser docs reference dist ui serve bench lock
+.PHONY: sweep test test-slow test-pythons check browser docs tour reference dist ui serve bench lock
 
 sweep: .venv
 	$(BIN)/mlflow run . --env-manager=local --experiment-name ecomclf -P config=configs/sample.yaml
@@ -53,6 +53,10 @@ dist: .venv
 # The documentation as a site, in site/.
 docs: .venv
 	$(BIN)/mkdocs build --strict
+
+# docs/tour.md with its pictures, from a run of experiments/tour.ipynb.
+tour: .venv
+	$(BIN)/python experiments/tour.py
 
 # The generated tables of docs/config.md and docs/commands.md, and configs/schema.json.
 reference: .venv

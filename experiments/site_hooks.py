@@ -17,6 +17,8 @@ from mkdocs.structure.pages import Page
 ROOT = Path(__file__).parent.parent
 # Pages outside of docs/; their path on the site is that in the repository.
 PAGES = ("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "experiments/README.md")
+# Files that pages link to, beside the shipped configs.
+FILES = ("experiments/tour.ipynb",)
 _CODE = re.compile(r"^```.*?^```$|`[^`\n]+`", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\]\((?!#|[a-z][a-z0-9+.-]*:)([^)#\s]+)")
 _MERMAID = re.compile(r"^```mermaid\n(.+?)^```$", re.MULTILINE | re.DOTALL)
@@ -24,9 +26,9 @@ _ARROW = re.compile(r"^ +(\w+) --> (\w+)$", re.MULTILINE)
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Add the pages outside of docs/, and the shipped configs that pages link to."""
+    """Add the pages outside of docs/, and the files that pages link to."""
     configs = [path for path in (ROOT / "configs").rglob("*.*") if path.is_file()]
-    for path in [*(ROOT / page for page in PAGES), *configs]:
+    for path in [*(ROOT / name for name in PAGES + FILES), *configs]:
         name = path.relative_to(ROOT).as_posix()
         files.append(File.generated(config, name, abs_src_path=str(path)))
     return files

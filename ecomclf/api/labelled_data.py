@@ -136,7 +136,12 @@ def open_console(*, verbose: bool) -> "Console":
     """Return what progress and results are printed to; with `verbose=False` nothing is."""
     from rich.console import Console
 
-    return Console(quiet=not verbose)
+    console = Console(quiet=not verbose)
+    if console.is_jupyter:
+        # There rich makes each line an output of its own, with space around it. As a plain stream
+        # they are one text; the kernel's claims to be a terminal, but shows no live view.
+        console = Console(quiet=not verbose, force_jupyter=False, force_terminal=False)
+    return console
 
 
 def _with_columns(config: Config, file: str) -> Config:

@@ -55,7 +55,11 @@ def print_table(console: Console, title: str, table: pd.DataFrame) -> None:
         fits = Measurement.get(console, console.options.update(width=_UNBOUNDED), view)
         if not console.is_terminal:
             # A file or a pipe has no width, and rich would assume 80 columns.
-            Console(file=console.file, width=fits.maximum, quiet=console.quiet).print(view)
+            # Left to itself, rich would write into a notebook instead of the given file.
+            wide = Console(
+                file=console.file, width=fits.maximum, quiet=console.quiet, force_jupyter=False
+            )
+            wide.print(view)
             return
         if fits.minimum <= console.width:
             console.print(view)

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
+from ecomclf.api.labelled_data import open_console
 from ecomclf.runtime.terminal import has_live_view, pack, print_line, print_table, short_names
 
 ROW = {
@@ -126,3 +127,19 @@ def test_a_live_view_needs_escape_sequences(
         monkeypatch.setenv(name, value)
     assert has_live_view(Console(file=io.StringIO(), force_terminal=True)) is live
     assert not has_live_view(Console(file=io.StringIO()))
+
+
+def test_a_notebook_gets_one_plain_stream(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In a kernel, whose stdout may claim to be a terminal, lines and tables go to stdout whole."""
+    monkeypatch.setattr("rich.console._is_jupyter", lambda: True)
+    monkeypatch.setattr("rich.jupyter.display", lambda segments, text: pytest.fail(text))
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    console = open_console(verbose=True)
+    assert not has_live_view(console)
+    print_line(console, "word " * 40)
+    print_table(console, "trials", pd.DataFrame({f"column {n}": [n] for n in range(20)}))
+    shown = capsys.readouterr().out
+    assert "word " * 40 in shown
+    assert "column 19 ┃\n" in shown
