@@ -14,6 +14,8 @@ SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe"}
 _ROWS = 2_000
 # A candidate must parse as much more of the file to be preferred to a more usual one.
 _CLEARLY = 0.02
+# A candidate that parses less than this, most separators before a space, is found in prose.
+_PROSE = 0.5
 # In fewer lines a quote that is not closed is a mistake, and not a habit of the file.
 _FEWEST_LINES = 20
 # A first line of Excel, which names the separator.
@@ -108,8 +110,8 @@ def detect_dialect(
     r"""Detect the dialect of a CSV file from its first rows.
 
     Each candidate parses the block; the one with the most rows of one width, which is 2 or more,
-    is taken. Prose contains commas too, but mostly before a space. Without any separator it is a
-    file with one column.
+    is taken. Prose contains commas too, but mostly before a space. Without any separator, or with
+    none in the first row and prose below it, it is a file with one column.
 
     Args:
         block: the beginning of the file.
@@ -138,6 +140,10 @@ def detect_dialect(
     separators = [separator] if separator else _possible_separators(lines, usual, names)
     best = {each: _best(lines, replace(usual, separator=each), quote) for each in separators}
     (fit, dialect), *others = sorted(best.values(), key=lambda pair: -pair[0]) or [(0.0, usual)]
+    if separator is None and separators and fit < _PROSE and not {*SEPARATORS} & {*lines[0]}:
+        # One column, whose texts contain separators; one that does not occur leaves them whole.
+        unused = [each for each in "\t|;" if not any(each in line for line in lines)]
+        return _best(lines, replace(usual, separator=unused[0] if unused else ","), quote)[1]
     if fit <= 0 and separator is None:
         # One column, or none that fits; a quote can be detected all the same.
         return _best(lines, usual, quote)[1]

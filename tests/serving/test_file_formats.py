@@ -214,3 +214,27 @@ def test_control_characters_do_not_stop_an_excel_output(place: Place) -> None:
     place.classify(b"id,text\n1,a\x01b\n", "in.csv", "out.xlsx")
     sheet = openpyxl.load_workbook(place.folder / "out.xlsx").worksheets[0]
     assert sheet["B2"].value == "ab"
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ["red hat, warm", "blue shoes", "a phone case, black, small"],
+        ["red hat, warm; new", "blue shoes", "one, two"],
+        ["red hat, warm", "blue shoes, cold"],
+        ["red hat", "blue shoes"],
+    ],
+)
+def test_one_column_of_texts_is_read_whole(place: Place, texts: list[str]) -> None:
+    """A header without any separator above prose: the commas and semicolons belong to the texts."""
+    place.classify("\n".join(["text", *texts, ""]).encode(), "texts.csv", "out.csv")
+    assert place.classifier.texts == texts
+    table = pd.read_csv(io.BytesIO(place.output("out.csv")), sep=None, engine="python")
+    assert list(table.columns) == ["text", "label", "confidence", "needs_review"]
+    assert table["text"].tolist() == texts
+
+
+def test_a_title_above_a_table_is_no_column(place: Place) -> None:
+    """A first line of one cell above rows of three is a mistake, not a column of prose."""
+    with pytest.raises(DataError, match=r"line 2: 3 cells, but 1 in the first row"):
+        place.classify(b"Export 2024\nid,text,price\n1,hat,5\n2,mug,6\n", "a.csv", "b.csv")
