@@ -10,7 +10,7 @@ import typer
 
 from ecomclf.errors import RequestError
 
-ConfigPath = Annotated[Path, typer.Option("--config", help="YAML file; see configs/.")]
+ConfigPath = Annotated[Path, typer.Option("--config", help="YAML file; `ecomclf init` writes one.")]
 Overrides = Annotated[
     list[str] | None,
     typer.Option(

@@ -30,7 +30,9 @@ def sweep(
         str,
         typer.Argument(metavar="[FILE]", help="Labelled texts; the config is made for them."),
     ] = "",
-    config: Annotated[str, typer.Option(metavar="PATH", help="YAML file; see configs/.")] = "",
+    config: Annotated[
+        str, typer.Option(metavar="PATH", help="YAML file; `ecomclf init` writes one.")
+    ] = "",
     text_column: TextColumns = None,
     label_column: LabelColumn = "",
     trials: Annotated[

@@ -213,7 +213,9 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
-        raise ConfigError(f"no config at {path}; the shipped ones are in configs/") from error
+        raise ConfigError(
+            f"no config at {path}; `ecomclf init FILE` writes one for a file of labelled texts"
+        ) from error
     except IsADirectoryError as error:
         raise ConfigError(f"{path} is a folder; name a YAML file in it") from error
     except UnicodeDecodeError as error:
