@@ -6,7 +6,7 @@ from rich.console import Console
 
 from ecomclf.models.baseline import Evaluated
 from ecomclf.runtime.terminal import print_line
-from ecomclf.search.final_evaluation import Job
+from ecomclf.search.job import Job
 from ecomclf.tracking.datasets import describe_datasets
 from ecomclf.tracking.runs import PROTOCOL, Tracking
 

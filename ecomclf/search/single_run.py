@@ -15,7 +15,8 @@ from ecomclf.runtime.terminal import print_line
 from ecomclf.runtime.timing import Stopwatch
 from ecomclf.search.baseline_runs import log_baselines
 from ecomclf.search.blending import single_winner
-from ecomclf.search.final_evaluation import Job, evaluate_winner
+from ecomclf.search.final_evaluation import evaluate_winner
+from ecomclf.search.job import Job
 from ecomclf.search.training_run import train_in_run
 from ecomclf.text.encoded_texts import encode_texts
 from ecomclf.tracking.connection import connect

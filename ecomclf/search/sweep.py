@@ -3,24 +3,15 @@
 The parent process owns the parent run, the count of trials and the display; `worker` trains.
 """
 
-import threading
 import time
-from collections.abc import Callable
-from concurrent.futures import Future, wait
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
 import optuna
-import pandas as pd
 from rich.console import Console
 
-from ecomclf.config.loading import Config
-from ecomclf.config.values import ClassWeight
-from ecomclf.data.splitting import Split
 from ecomclf.errors import StudyError, SweepFailedError, SweepInterruptedError
-from ecomclf.evaluation.error_tables import describe_label_check, label_suspects
-from ecomclf.models.baseline import Evaluated, fit_baselines
-from ecomclf.models.linear_path import LinearPath
+from ecomclf.evaluation.error_tables import describe_label_check
 from ecomclf.runtime.environment import describe_environment
 from ecomclf.runtime.tensorflow_setup import start_tensorflow
 from ecomclf.runtime.terminal import print_line
@@ -30,10 +21,11 @@ from ecomclf.search.blending import (
     Winner,
     choose_winner,
     delete_other_models,
-    fit_weighted_path,
 )
 from ecomclf.search.disk_space import require_space
-from ecomclf.search.final_evaluation import Job, evaluate_winner
+from ecomclf.search.final_evaluation import evaluate_winner
+from ecomclf.search.job import Job
+from ecomclf.search.linear_models import LinearModels, start_linear_models
 from ecomclf.search.plan import SweepPlan
 from ecomclf.search.result import SweepResult, finished_run, make_result
 from ecomclf.search.scheduler import TrialScheduler, Workers, reconcile
@@ -43,10 +35,7 @@ from ecomclf.search.worker import WorkerContext, is_outage
 from ecomclf.search.workers import describe_error
 from ecomclf.text.encoded_texts import (
     check_encodable,
-    encode_texts,
     portable_texts,
-    precompute_encodings,
-    searches_texts,
 )
 from ecomclf.tracking.connection import connect, without_password
 from ecomclf.tracking.datasets import describe_datasets
@@ -54,8 +43,6 @@ from ecomclf.tracking.descriptions import describe_interruption, describe_plan
 from ecomclf.tracking.evaluation_record import FinalEvaluation, read_evaluation
 from ecomclf.tracking.leaderboard import leaderboard, print_leaderboard
 from ecomclf.tracking.runs import MONITOR, PROTOCOL, SEARCHED, Run, Tracking
-
-Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -193,7 +180,7 @@ def _run(sweep: _Sweep, workers: Workers) -> FinalEvaluation:
     plan, study, tracking, console = sweep.plan, sweep.study, sweep.tracking, sweep.console
     _log_plan(sweep)
     trials = _schedule_trials(sweep)
-    linear_models = _fit_linear_models(sweep, trials)
+    linear_models = _start_linear_models(sweep, trials)
     trials.run(workers)
     trials_ended = time.monotonic()
     _end_trials(sweep)
@@ -277,6 +264,24 @@ def _schedule_trials(sweep: _Sweep) -> TrialScheduler:
     )
 
 
+def _start_linear_models(sweep: _Sweep, trials: TrialScheduler) -> "Future[LinearModels]":
+    """Fit what is linear while the trials run.
+
+    It competes with the trials for the cores, and the first result of a trial matters most, so it
+    starts after that; unless there is a trial for each worker at most, so that nothing would be
+    left to run beside it. With a time limit it does not wait for long, since the end waits for it.
+    """
+    plan = sweep.plan
+    longest = plan.budget.longest_wait if plan.budget else None
+    missing = plan.trials - studies.counted(sweep.study)
+
+    def wait_for_a_trial() -> None:
+        if missing > plan.workers:
+            trials.one_has_ended.wait(longest)
+
+    return start_linear_models(plan.split, plan.config, wait_for_a_trial)
+
+
 def _end_trials(sweep: _Sweep) -> None:
     """Settle what a time limit has stopped, and say why trials are missing."""
     plan, study = sweep.plan, sweep.study
@@ -297,67 +302,6 @@ def _end_trials(sweep: _Sweep) -> None:
             "goes on"
         )
     print_line(sweep.console, line)
-
-
-@dataclass(frozen=True)
-class _LinearModels:
-    """What is fitted beside the trials; without a path if the trials search text settings."""
-
-    baselines: dict[str, Evaluated]
-    suspects: pd.DataFrame
-    path: LinearPath | None
-
-
-def _fit_linear_models(sweep: _Sweep, trials: TrialScheduler) -> "Future[_LinearModels]":
-    """Encode the texts, then fit what is linear and find suspicious labels, while the trials run.
-
-    They compete with the trials for the cores, and the first result of a trial matters most, so
-    they start after it; unless there is a trial for each worker at most, so that nothing would be
-    left to run beside them. With a time limit they do not wait for long, since the end waits for
-    them. A failed encoding is reported by the trials, which need it too.
-    """
-    split, config, budget = sweep.plan.split, sweep.plan.config, sweep.plan.budget
-    encoded = _start_thread(lambda: precompute_encodings(split, config))
-    missing = sweep.plan.trials - studies.counted(sweep.study)
-
-    def fit() -> _LinearModels:
-        wait([encoded])
-        if missing > sweep.plan.workers:
-            trials.one_has_ended.wait(budget.longest_wait if budget else None)
-        return _LinearModels(
-            fit_baselines(split, config.train.monitor, _fixed_class_weight(config)),
-            label_suspects(split.train, split.classes),
-            _fit_linear_path(split, config),
-        )
-
-    return _start_thread(fit)
-
-
-def _fit_linear_path(split: Split, config: Config) -> LinearPath | None:
-    """Fit the linear path that all trials share, if they share a vocabulary."""
-    if not config.winner.wide or searches_texts(config):
-        return None
-    texts = encode_texts(split, config.text)
-    return fit_weighted_path(config, split, texts.vectorizer.words, texts.train)
-
-
-def _fixed_class_weight(config: Config) -> ClassWeight:
-    """Return the class weights that all trials share; `none` where they are searched."""
-    return "none" if "train.class_weight" in config.sweep.space else config.train.class_weight
-
-
-def _start_thread(work: Callable[[], Result]) -> "Future[Result]":
-    """Start work in a daemon thread, which does not keep an interrupted process alive."""
-    future: Future[Result] = Future()
-
-    def run() -> None:
-        try:
-            future.set_result(work())
-        except BaseException as error:
-            future.set_exception(error)
-
-    threading.Thread(target=run, daemon=True).start()
-    return future
 
 
 def _log_winner(sweep: _Sweep, winner: Winner) -> None:

@@ -20,6 +20,7 @@ from ecomclf.data.dataset import load
 from ecomclf.data.splitting import split_dataset
 from ecomclf.errors import JobError, StudyError, SweepFailedError, TrainingDivergedError
 from ecomclf.runtime.tensorflow_setup import warm_up
+from ecomclf.search import linear_models
 from ecomclf.search import study as studies
 from ecomclf.search import sweep as sweeps
 from ecomclf.search.plan import SweepPlan, plan_sweep
@@ -85,13 +86,13 @@ def runs(role: str) -> list[Run]:
 def ended_before_baselines(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Return how many trials had ended whenever a sweep began to fit its baselines."""
     ended = []
-    fit = sweeps.fit_baselines
+    fit = linear_models.fit_baselines
 
     def note_and_fit(*rest: Any) -> Any:
         ended.append(sum(run.info.status != "RUNNING" for run in runs("trial")))
         return fit(*rest)
 
-    monkeypatch.setattr(sweeps, "fit_baselines", note_and_fit)
+    monkeypatch.setattr(linear_models, "fit_baselines", note_and_fit)
     return ended
 
 
