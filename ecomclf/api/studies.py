@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ecomclf.errors import RequestError
+from ecomclf.errors import JobError, RequestError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,17 +39,10 @@ def report(study: str | None = None, output: Path | None = None) -> Path:
         RequestError: there is no such study, or the file cannot be written.
 
     """
-    from ecomclf.reporting.page import write_report
+    from ecomclf.reporting.page import save_report
+    from ecomclf.reporting.sweep_record import read_sweep
 
-    name, page = write_report(_open_store(), study)
-    path = output or Path(f"{name}.html")
-    try:
-        path.write_text(page, encoding="utf-8")
-    except OSError as error:
-        raise RequestError(
-            f"cannot write the report to {path}: {error.strerror}; name another with --output"
-        ) from error
-    return path
+    return save_report(read_sweep(_open_store(), study), output)
 
 
 @contextlib.contextmanager
@@ -57,7 +50,8 @@ def tensorboard(study: str | None = None, *, run: str | None = None) -> Iterator
     """Show the logs of a study's trials, or of one run, in TensorBoard while the block runs.
 
     The server listens on the loopback address only, on port 6006 or the next free one. The logs are
-    fetched into a temporary folder, which is removed at the end.
+    fetched into a temporary folder, which is removed at the end; the server's thread, without
+    anything to show, ends with the process.
 
     Args:
         study: name of the study; by default the newest.
@@ -87,7 +81,7 @@ def tensorboard(study: str | None = None, *, run: str | None = None) -> Iterator
 
 def _launch(folder: Path) -> str:
     """Start TensorBoard in a thread; return its address."""
-    from tensorboard.program import TensorBoard
+    from tensorboard.program import TensorBoard, TensorBoardServerException
 
     from ecomclf.runtime.tensorflow_setup import start_tensorflow
 
@@ -96,7 +90,10 @@ def _launch(folder: Path) -> str:
     server = TensorBoard()
     options = ["--logdir", str(folder), "--host", "127.0.0.1", "--load_fast=false"]
     server.configure(argv=["tensorboard", *options])
-    return str(server.launch())
+    try:
+        return str(server.launch())
+    except TensorBoardServerException as error:
+        raise JobError(f"TensorBoard did not start: {error}") from error
 
 
 def _open_store() -> "Tracking":

@@ -11,7 +11,7 @@ from optuna.distributions import (
     IntDistribution,
 )
 
-from ecomclf.config.loading import Scalar
+from ecomclf.config.loading import Config, Scalar
 from ecomclf.config.search_space import Choice, Dimension, IntRange
 
 
@@ -39,38 +39,41 @@ def as_params(space: Mapping[str, Dimension], values: Mapping[str, Any]) -> dict
     return params
 
 
-def parse_params(space: Mapping[str, Dimension], texts: Mapping[str, str]) -> dict[str, Any] | None:
-    """Convert config values that MLflow has stored as text into a trial's parameters.
+def parse_params(config: Config, texts: Mapping[str, str]) -> dict[str, Any] | None:
+    """Convert the parameters of a run, which MLflow stores as text, into those of its trial.
 
     Args:
-        space: the search space.
+        config: its search space, and how it writes the values.
         texts: the parameters of a run; others than those of the space are ignored.
 
     Returns:
         None if a value is missing, or is not in the search space.
 
     Example:
-        >>> space = {"units": IntRange(type="int", low=8, high=16)}
-        >>> parse_params(space, {"units": "12", "seed": "1"}), parse_params(space, {"units": "99"})
-        ({'units': 12}, None)
+        >>> space = {"model.units": {"type": "int", "low": 8, "high": 16}}
+        >>> config = Config.model_validate({"name": "any", "sweep": {"space": space}})
+        >>> parse_params(config, {"model.units": "12", "seed": "1"})
+        {'model.units': 12}
+        >>> parse_params(config, {"model.units": "99"}) is None
+        True
 
     """
     params = {}
-    for key, dimension in space.items():
-        found = _parse(dimension, texts.get(key))
+    for key, dimension in config.sweep.space.items():
+        found = _parse(config, key, dimension, texts.get(key))
         if found is None:
             return None
         params[key] = found[0]
     return params
 
 
-def _parse(dimension: Dimension, text: str | None) -> tuple[Any] | None:
+def _parse(config: Config, key: str, dimension: Dimension, text: str | None) -> tuple[Any] | None:
     """Return the parameter that a text stands for, alone in a tuple since it may be None."""
     if text is None:
         return None
     if isinstance(dimension, Choice):
-        pairs = zip(dimension.values, _labels(dimension), strict=True)
-        return next(((label,) for value, label in pairs if _reads_as(value, text)), None)
+        named = [_as_text(config, key, value) for value in dimension.values]
+        return (_labels(dimension)[named.index(text)],) if text in named else None
     try:
         value = int(text) if isinstance(dimension, IntRange) else float(text)
     except ValueError:
@@ -78,11 +81,9 @@ def _parse(dimension: Dimension, text: str | None) -> tuple[Any] | None:
     return (value,) if dimension.contains(value) else None
 
 
-def _reads_as(value: Any, text: str) -> bool:
-    """Return whether a text is that of a value; a config turns 1 into 1.0 for some keys."""
-    if str(value) == text:
-        return True
-    return isinstance(value, int) and not isinstance(value, bool) and str(float(value)) == text
+def _as_text(config: Config, key: str, value: Any) -> str:
+    """Return a choice as a run holds it: a config turns `2` into `2.0` for some keys."""
+    return str(config.with_values({key: value}).flat()[key])
 
 
 def _distribution(dimension: Dimension) -> BaseDistribution:

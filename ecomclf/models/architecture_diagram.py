@@ -90,8 +90,9 @@ def _place(network: keras.Model) -> dict[str, _Box]:
 
 def _parents(operation: Any) -> list[Any]:
     """Return the operations whose outputs an operation takes."""
-    # Keras has no public way to ask an operation for them.
-    return [parent.operation for node in operation._inbound_nodes for parent in node.parent_nodes]
+    # Keras has no public way to ask an operation for them; without it, arrows are missing.
+    nodes = getattr(operation, "_inbound_nodes", ())
+    return [parent.operation for node in nodes for parent in node.parent_nodes]
 
 
 def _title(layer: keras.layers.Layer) -> str:

@@ -1,10 +1,10 @@
-"""The answer that a report begins with: which model, how good, against what, may it be used."""
+"""The answer that a report begins with: which model, how good, against what, is it usable."""
 
 from dataclasses import dataclass
 
 from ecomclf.evaluation.report import SCORE_NAMES
 from ecomclf.reporting.sweep_record import SweepRecord
-from ecomclf.tracking.evaluation_record import CONFIDENCE_FILE, FinalEvaluation
+from ecomclf.tracking.evaluation_record import FinalEvaluation
 
 # A label of less probability, by models that were fitted on other rows, is worth a look.
 _IMPROBABLE = 0.02
@@ -29,7 +29,7 @@ class Answer:
 
 
 def find_answer(record: SweepRecord) -> Answer:
-    """Return the answer that a sweep gives, or how far it has come."""
+    """Return the answer that a sweep gives, or what it has done so far."""
     if record.evaluation is None:
         return _unfinished(record)
     evaluation = record.evaluation
@@ -60,8 +60,8 @@ def _verdict(evaluation: FinalEvaluation) -> tuple[str, str]:
     if not passed:
         return "no", f"The promotion gate refused it: {reasons}."
     if evaluation.stage is None:
-        return "yes", f"It passed the promotion gate, and holds no stage now: {reasons}."
-    return "yes", f"It passed the promotion gate and is in {evaluation.stage}: {reasons}."
+        return "yes", f"It passed the promotion gate, without a stage: {reasons}."
+    return "yes", f"It passed the promotion gate and got the stage {evaluation.stage}: {reasons}."
 
 
 def _against_baselines(evaluation: FinalEvaluation) -> list[str]:
@@ -89,11 +89,13 @@ def _against_champion(evaluation: FinalEvaluation) -> list[str]:
 def _confidence(record: SweepRecord) -> list[str]:
     covered = record.metrics.get("test_coverage")
     precision = record.metrics.get("test_covered_precision")
-    threshold = record.artifacts.get(CONFIDENCE_FILE, {}).get("threshold")
-    if covered is None:
+    threshold = record.threshold
+    if covered is None or threshold is None:
         return []
-    if precision is None or threshold is None or threshold > 1:
+    if threshold > 1:
         return ["Every prediction needs a review: no confidence was enough on validation rows."]
+    if precision is None:
+        return [f"Every test row needs a review: none has a confidence of {threshold:.3f}."]
     return [
         f"{covered:.0%} of the test rows need no review (confidence of at least {threshold:.3f}); "
         f"{precision:.1%} of these are right."
@@ -135,7 +137,7 @@ def _caveats(record: SweepRecord) -> list[str]:
 
 
 def _unfinished(record: SweepRecord) -> Answer:
-    done = [trial for trial in record.trials if trial.state in ("finished", "pruned", "failed")]
+    done = record.counted
     trials = "1 trial is" if len(done) == 1 else f"{len(done)} trials are"
     how = {
         "running": "The sweep is running",
@@ -150,10 +152,10 @@ def _unfinished(record: SweepRecord) -> Answer:
             "was chosen on these validation rows, so it is optimistic."
         )
     points.append("No test rows have been read.")
-    go_on = "" if record.state == "running" else " Run the same command again to go on."
+    resume = "" if record.state == "running" else " Run the same command again to resume."
     return Answer(
         f"There is no result yet: {trials} done.",
         "not yet",
-        f"{how}; nothing is registered.{go_on}",
+        f"{how}; nothing is registered.{resume}",
         tuple(points),
     )

@@ -1,9 +1,11 @@
 """`render_report`: the whole report as one HTML page that loads nothing from anywhere."""
 
+import os
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -11,14 +13,14 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
+from ecomclf.errors import RequestError
 from ecomclf.reporting.answer import find_answer
 from ecomclf.reporting.chart import Chart
 from ecomclf.reporting.result_charts import most_confused, result_charts
 from ecomclf.reporting.search_charts import search_charts, time_charts
 from ecomclf.reporting.style import as_div
-from ecomclf.reporting.sweep_record import SweepRecord, read_sweep
+from ecomclf.reporting.sweep_record import SweepRecord
 from ecomclf.runtime.terminal import short_text
-from ecomclf.tracking.runs import Tracking
 
 REPORT_FILE = "report.html"
 
@@ -29,15 +31,36 @@ _MAX_TEXTS = 25
 _MAX_LETTERS = 300
 
 
-def write_report(tracking: Tracking, study: str | None = None) -> tuple[str, str]:
-    """Return the name of a study, by default the newest, and the report of its newest sweep.
+def save_report(record: SweepRecord, path: Path | None = None) -> Path:
+    """Write the report of a sweep to a file, which appears as a whole or not at all.
+
+    Args:
+        record: the sweep.
+        path: of the file; by default the name of the study with `.html`, in the working directory.
+            An existing file is replaced.
+
+    Returns:
+        The path that was written.
 
     Raises:
-        RequestError: there is no such study, or no study at all.
+        RequestError: the file cannot be written.
 
     """
-    record = read_sweep(tracking, study)
-    return record.study, render_report(record)
+    target = path or Path(f"{record.study}.html")
+    part = target.with_name(f"{target.name}.{os.getpid()}.part")
+    page = render_report(record)
+    try:
+        part.write_text(page, encoding="utf-8")
+        part.replace(target)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise RequestError(
+            f"cannot write the report to {target}: {error.strerror}; name another with --output"
+        ) from error
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+    return target
 
 
 def render_report(record: SweepRecord) -> str:

@@ -38,7 +38,9 @@ def result_charts(record: SweepRecord) -> list[Chart]:
         confusion_chart(evaluation.test),
     ]
     confidence = record.artifacts.get(CONFIDENCE_FILE)
-    return [*charts, *confidence_charts(confidence)] if confidence else charts
+    if confidence:
+        charts += [_reliability(confidence), _coverage(confidence, record.metrics)]
+    return charts
 
 
 def comparison_chart(evaluation: FinalEvaluation) -> Chart:
@@ -130,6 +132,8 @@ def class_chart(report: Report, intervals: Mapping[str, Interval]) -> Chart:
         )
     )  # fmt: skip
     figure.update_xaxes(title="F1 on the test rows, with 95 % intervals", range=[-0.02, 1.02])
+    # Names that look like dates or numbers stay names.
+    figure.update_yaxes(type="category")
     weakest, strongest = ordered[0], ordered[-1]
     says = (
         f"{len(tested):,} classes, the weakest first. The weakest is {weakest} (F1 "
@@ -171,8 +175,8 @@ def confusion_chart(report: Report) -> Chart:
             colorbar={"title": "fraction of<br>the true class"},
         )
     )
-    figure.update_xaxes(title="predicted", tickangle=90)
-    figure.update_yaxes(title="true", autorange="reversed")
+    figure.update_xaxes(title="predicted", tickangle=90, type="category")
+    figure.update_yaxes(title="true", autorange="reversed", type="category")
     says = (
         f"{int(wrong.sum()):,} of {report.rows:,} test rows are classified wrongly. Rows of the "
         "matrix are true classes, columns predicted ones."
@@ -208,11 +212,6 @@ def most_confused(report: Report, most: int = 30) -> list[tuple[str, str, int, f
             of = max(1, int(counts[true].sum()))
             found.append((names[true], names[predicted], rows, rows / of))
     return found
-
-
-def confidence_charts(confidence: Mapping[str, Any]) -> list[Chart]:
-    """Return reliability, and precision against coverage, of validation and test rows."""
-    return [_reliability(confidence), _coverage(confidence)]
 
 
 def _reliability(confidence: Mapping[str, Any]) -> Chart:
@@ -251,35 +250,32 @@ def _reliability(confidence: Mapping[str, Any]) -> Chart:
     return Chart("reliability", "Can the confidence be trusted?", apply_style(figure), says)
 
 
-def _coverage(confidence: Mapping[str, Any]) -> Chart:
+def _coverage(confidence: Mapping[str, Any], metrics: Mapping[str, float]) -> Chart:
+    """Return precision against coverage; dots are at the chosen threshold."""
     figure = go.Figure()
-    threshold = float(confidence["threshold"])
     notes = []
     for side, (name, colour) in _SIDES.items():
         curve = confidence[side]["curve"]
-        passing = [each for each in curve if each["threshold"] >= threshold]
-        at = len(passing) - 1
         figure.add_trace(
             go.Scatter(
                 x=[each["coverage"] for each in curve],
                 y=[each["precision"] for each in curve],
                 customdata=[each["threshold"] for each in curve],
-                mode="lines+markers",
+                mode="lines",
                 name=name,
                 line={"color": colour},
-                marker={"size": [14 if row == at else 0 for row in range(len(curve))]},
                 hovertemplate="threshold %{customdata:.3f}: %{x:.1%} of the rows, %{y:.2%} of them "
                 "right<extra></extra>",
             )
         )
-        if passing:
-            notes.append(
-                f"{passing[-1]['coverage']:.1%} of the {name}, {passing[-1]['precision']:.2%} of "
-                "them right"
-            )
+        covered = metrics.get(f"{side}_coverage")
+        precision = metrics.get(f"{side}_covered_precision")
+        if covered is not None and precision is not None:
+            figure.add_trace(_chosen(covered, precision, name, colour))
+            notes.append(f"{covered:.1%} of the {name}, {precision:.2%} of them right")
     figure.update_xaxes(title="coverage: fraction of rows that need no review", tickformat=".0%")
     figure.update_yaxes(title="precision of those rows", tickformat=".1%")
-    reached = "; ".join(notes) or "no row, since no confidence was enough on the validation rows"
+    reached = "; ".join(notes) or "no row"
     says = (
         "The higher the confidence that is demanded, the fewer rows pass without a review, and the "
         f"more of them are right. With the chosen threshold pass: {reached}."
@@ -287,11 +283,32 @@ def _coverage(confidence: Mapping[str, Any]) -> Chart:
     return Chart("coverage", "Coverage against precision", apply_style(figure), says)
 
 
+def _chosen(covered: float, precision: float, name: str, colour: str) -> go.Scatter:
+    """Return the dot of the threshold that was chosen."""
+    return go.Scatter(
+        x=[covered],
+        y=[precision],
+        mode="markers",
+        name=f"{name}, chosen threshold",
+        marker={"size": 14, "color": colour},
+        showlegend=False,
+    )
+
+
 def _unique(labels: list[str]) -> list[str]:
-    """Return labels that differ: plotly would put equal ones into the same place."""
-    seen: dict[str, int] = {}
+    """Return labels that differ: plotly would put equal ones into the same place.
+
+    >>> _unique(["a", "a", "a (2)"])
+    ['a', 'a (3)', 'a (2)']
+    """
+    taken = {*labels}
+    seen: set[str] = set()
     unique = []
     for each in labels:
-        seen[each] = seen.get(each, 0) + 1
-        unique.append(each if seen[each] == 1 else f"{each} ({seen[each]})")
+        name, number = each, 1
+        while name in seen or (number > 1 and name in taken):
+            number += 1
+            name = f"{each} ({number})"
+        seen.add(name)
+        unique.append(name)
     return unique

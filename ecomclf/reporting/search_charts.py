@@ -8,7 +8,7 @@ from optuna.trial import TrialState, create_trial
 
 from ecomclf.config.optuna_space import distributions, parse_params
 from ecomclf.reporting.chart import Chart
-from ecomclf.reporting.style import BLUE, GREEN, GREY, ORANGE, PALETTE, RED, SKY, apply_style
+from ecomclf.reporting.style import BLUE, GREEN, GREY, ORANGE, PALETTE, RED, apply_style
 from ecomclf.reporting.sweep_record import SweepRecord, TrialRecord
 from ecomclf.runtime.terminal import short_text
 
@@ -17,7 +17,6 @@ _STATES = {
     "pruned": ORANGE,
     "failed": RED,
     "killed": GREY,
-    "running": SKY,
 }
 # With fewer complete trials, importances and parallel coordinates say nothing.
 _FEWEST = 3
@@ -44,7 +43,7 @@ def rebuild_study(record: SweepRecord) -> optuna.Study:
     space = record.config.sweep.space
     states = {"finished": TrialState.COMPLETE, "pruned": TrialState.PRUNED}
     for trial in record.trials:
-        params = parse_params(space, trial.texts)
+        params = parse_params(record.config, trial.texts)
         if params is None or trial.score is None or trial.state not in states:
             continue
         with warnings.catch_warnings():
@@ -77,16 +76,25 @@ def _optuna_charts(record: SweepRecord) -> list[Chart]:
             "The best score so far",
             apply_style(visualization.plot_optimization_history(study, target_name=record.monitor)),
             f"{record.monitor} of each finished trial, and the best so far. The best is "
-            f"{best.score:.4f}, in trial {best.number} of {len(record.trials)}.",
+            f"{best.score:.4f}, in trial {best.number} of {len(record.trials)}."
+            + _describe_left_out(record, len(complete)),
         )
     ]
     varied = [key for key in record.searched if len({str(t.params.get(key)) for t in complete}) > 1]
-    if len(complete) < _FEWEST or not varied:
+    if len(complete) < _FEWEST or not varied or len({trial.value for trial in complete}) == 1:
         return charts
     with warnings.catch_warnings():
         # Optuna marks some of its figures as experimental.
         warnings.simplefilter("ignore")
         return [*charts, *_value_charts(record, study, varied)]
+
+
+def _describe_left_out(record: SweepRecord, complete: int) -> str:
+    """Return a sentence about finished trials that Optuna's figures have no place for."""
+    left_out = len(record.trials_in("finished")) - complete
+    if not left_out:
+        return ""
+    return f" Not drawn: {left_out} trials with values outside of the search space."
 
 
 def _value_charts(record: SweepRecord, study: optuna.Study, varied: list[str]) -> list[Chart]:
@@ -187,13 +195,14 @@ def _longest(trials: list[TrialRecord]) -> int:
 
 def time_charts(record: SweepRecord) -> list[Chart]:
     """Return when each trial ran, and what the time went to."""
-    ended = [trial for trial in record.trials if trial.seconds > 0][:_MAX_BARS]
+    ended = [trial for trial in record.trials if trial.seconds > 0]
     if not ended:
         return []
     begin = min(trial.begun for trial in ended)
+    drawn = ended[:_MAX_BARS]
     timeline = go.Figure()
     for state, colour in _STATES.items():
-        rows = [trial for trial in ended if trial.state == state]
+        rows = [trial for trial in drawn if trial.state == state]
         if rows:
             timeline.add_trace(
                 go.Bar(
@@ -207,7 +216,11 @@ def time_charts(record: SweepRecord) -> list[Chart]:
                 )
             )
     timeline.update_xaxes(title="seconds since the first trial began")
-    timeline.update_yaxes(autorange="reversed")
+    timeline.update_yaxes(
+        autorange="reversed",
+        categoryorder="array",
+        categoryarray=[f"trial {trial.number}" for trial in drawn],
+    )
     timeline.update_layout(barmode="overlay")
     worked = sum(trial.seconds for trial in ended)
     lasted = max(trial.begun + trial.seconds for trial in ended) - begin
@@ -223,5 +236,7 @@ def time_charts(record: SweepRecord) -> list[Chart]:
         f"{len(ended)} trials took {worked:.0f} s of work within {lasted:.0f} s. "
         f"Their parts: {listed or 'not recorded'}."
     )
-    height = 130 + min(24 * len(ended), 1500)
+    if len(drawn) < len(ended):
+        says += f" Only the first {len(drawn)} are drawn."
+    height = 130 + min(24 * len(drawn), 1500)
     return [Chart("timeline", "When each trial ran", apply_style(timeline, height=height), says)]

@@ -4,6 +4,7 @@ Only MLflow is read, so that a report can be made on another machine than the sw
 interrupted sweep, and while one is running.
 """
 
+import contextlib
 import json
 import tempfile
 from collections.abc import Mapping
@@ -13,6 +14,7 @@ from typing import Any
 
 import pandas as pd
 from mlflow.entities import Run as MlflowRun
+from mlflow.exceptions import MlflowException
 
 from ecomclf.config.loading import Config, load_config
 from ecomclf.errors import ConfigError
@@ -24,7 +26,7 @@ from ecomclf.tracking.evaluation_record import (
     FinalEvaluation,
 )
 from ecomclf.tracking.leaderboard import leaderboard, newest_sweep, trial_state
-from ecomclf.tracking.runs import MONITOR, PRUNED, SEARCHED, STUDY, STUDY_ID, TRIAL, Tracking
+from ecomclf.tracking.runs import MONITOR, SEARCHED, STUDY, STUDY_ID, TRIAL, Tracking
 
 # The learning curve of each trial takes a request of its own.
 MAX_CURVES = 100
@@ -45,7 +47,6 @@ class TrialRecord:
         parts: seconds spent on each part, such as `fitting`.
         curve: epoch and monitored metric of each epoch; empty where it was not read.
         kept_epoch: the epoch whose weights were kept; None unless it is finished.
-        reason: why it was pruned; "" otherwise.
 
     """
 
@@ -58,7 +59,6 @@ class TrialRecord:
     parts: Mapping[str, float]
     curve: tuple[tuple[int, float], ...]
     kept_epoch: int | None
-    reason: str
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,6 @@ class SweepRecord:
         run_id: the parent run.
         state: state of the parent run in lower case, such as `finished` or `running`.
         begun: seconds since 1970 at which the parent run started.
-        seconds: that the parent run took, 0 while it is running.
         monitor: the metric that chooses, such as `val_f1_macro`.
         searched: the searched config keys.
         config: None where the config is missing, or of a version that this one cannot read.
@@ -88,7 +87,6 @@ class SweepRecord:
     run_id: str
     state: str
     begun: float
-    seconds: float
     monitor: str
     searched: tuple[str, ...]
     config: Config | None
@@ -99,6 +97,17 @@ class SweepRecord:
     evaluation: FinalEvaluation | None
     artifacts: Mapping[str, Any]
     architecture: str
+
+    @property
+    def counted(self) -> list[TrialRecord]:
+        """The trials that count towards `--trials`."""
+        return [each for each in self.trials if each.state in ("finished", "pruned", "failed")]
+
+    @property
+    def threshold(self) -> float | None:
+        """The confidence below which a prediction needs a review; None where it is missing."""
+        found = self.artifacts.get("winner.json", {}).get("threshold")
+        return None if found is None else float(found)
 
     def trials_in(self, state: str) -> list[TrialRecord]:
         """Return the trials in a state."""
@@ -134,20 +143,20 @@ _JSON_FILES = (
 
 
 def read_sweep(
-    tracking: Tracking, study: str | None = None, *, study_id: str | None = None
+    tracking: Tracking, study: str | None = None, *, run_id: str | None = None
 ) -> SweepRecord:
     """Read the newest sweep of a study, by default of the newest study.
 
     Args:
         tracking: the tracking store.
         study: name of the study.
-        study_id: id of the study.
+        run_id: parent run of a sweep, instead of a study.
 
     Raises:
         RequestError: there is no such study, or no study at all.
 
     """
-    parent = newest_sweep(tracking, study, study_id)
+    parent = tracking.find_run(run_id) if run_id else newest_sweep(tracking, study)
     study_id = parent.data.tags[STUDY_ID]
     monitor = parent.data.tags[MONITOR]
     with tempfile.TemporaryDirectory() as name:
@@ -161,7 +170,6 @@ def read_sweep(
         run_id=parent.info.run_id,
         state=str(parent.info.status).lower(),
         begun=parent.info.start_time / 1000,
-        seconds=_seconds(parent),
         monitor=monitor,
         searched=tuple(parent.data.tags[SEARCHED].split()),
         config=config,
@@ -206,7 +214,6 @@ def _read_trial(
         # The kept epoch is logged once more, at a step after the last.
         curve=curve[:-1] if kept is not None else curve,
         kept_epoch=None if kept is None else int(kept),
-        reason=tags.get(PRUNED, ""),
     )
 
 
@@ -238,6 +245,8 @@ def _read_config(tracking: Tracking, run: MlflowRun, folder: Path) -> Config | N
 
 def _read_architecture(tracking: Tracking, parent: MlflowRun, folder: Path) -> str:
     run_id, file = parent.data.tags.get("winner_run", ""), "architecture.svg"
-    if not run_id or file not in tracking.artifact_names(run_id):
-        return ""
-    return tracking.download(run_id, file, folder).read_text(encoding="utf-8")
+    # The trial's run may have been deleted, also for good.
+    with contextlib.suppress(MlflowException):
+        if run_id and file in tracking.artifact_names(run_id):
+            return tracking.download(run_id, file, folder).read_text(encoding="utf-8")
+    return ""

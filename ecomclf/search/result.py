@@ -64,13 +64,15 @@ class SweepResult:
         Returns:
             The path that was written.
 
-        """
-        from ecomclf.reporting.page import write_report
+        Raises:
+            RequestError: the file cannot be written.
 
-        _, page = write_report(self.tracking, self.study)
-        written = Path(path or f"{self.study}.html")
-        written.write_text(page, encoding="utf-8")
-        return written
+        """
+        from ecomclf.reporting.page import save_report
+        from ecomclf.reporting.sweep_record import read_sweep
+
+        record = read_sweep(self.tracking, run_id=self.run_id)
+        return save_report(record, None if path is None else Path(path))
 
 
 def finished_run(plan: SweepPlan, study: optuna.Study) -> str | None:

@@ -3,6 +3,7 @@
 The parent process owns the parent run, the count of trials and the display; `worker` trains.
 """
 
+import contextlib
 import time
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
@@ -40,7 +41,11 @@ from ecomclf.text.encoded_texts import (
 from ecomclf.tracking.connection import connect, without_password
 from ecomclf.tracking.datasets import describe_datasets
 from ecomclf.tracking.descriptions import describe_interruption, describe_plan
-from ecomclf.tracking.evaluation_record import FinalEvaluation, read_evaluation
+from ecomclf.tracking.evaluation_record import (
+    EVALUATION_FILE,
+    FinalEvaluation,
+    read_evaluation,
+)
 from ecomclf.tracking.leaderboard import leaderboard, print_leaderboard
 from ecomclf.tracking.runs import MONITOR, PROTOCOL, SEARCHED, Run, Tracking
 
@@ -102,6 +107,7 @@ def run_sweep(plan: SweepPlan, workers: Workers, console: Console) -> SweepResul
         study.set_user_attr(studies.REPEATS, plan.repeats)
         study.set_user_attr(studies.EVALUATION_RUN, sweep.parent.run_id)
         study.set_user_attr(studies.JUDGED, studies.evaluation_key(study, plan.config))
+        _log_report(sweep)
         return make_result(study, tracking, sweep.parent.run_id, evaluation)
 
 
@@ -135,16 +141,16 @@ def _run_recorded(sweep: _Sweep, workers: Workers) -> FinalEvaluation:
     try:
         with sweep.parent.recorded():
             try:
-                evaluation = _run(sweep, workers)
-            except BaseException as error:
+                return _run(sweep, workers)
+            except BaseException:
                 reconcile(sweep.study, sweep.tracking, alive=())
-                if not is_outage(error):
-                    _describe_end(sweep, error)
-                    _log_report(sweep)
                 raise
+    except BaseException as error:
+        if not is_outage(error):
+            _describe_end(sweep, error)
             _log_report(sweep)
-            return evaluation
-    except KeyboardInterrupt:
+        if not isinstance(error, KeyboardInterrupt):
+            raise
         raise SweepInterruptedError(
             f"interrupted with {studies.counted(sweep.study)} of {sweep.plan.trials} trials done, "
             "all kept; run the same command again to go on"
@@ -152,23 +158,28 @@ def _run_recorded(sweep: _Sweep, workers: Workers) -> FinalEvaluation:
 
 
 def _describe_end(sweep: _Sweep, error: BaseException) -> None:
-    """Describe a parent run that ends without a result."""
+    """Describe a parent run that ended without a result."""
     why = "interrupted" if isinstance(error, KeyboardInterrupt) else describe_error(error)
-    done = studies.counted(sweep.study)
-    sweep.parent.describe(describe_interruption(done, sweep.plan.trials, why))
+    # How the sweep ended matters more than a description that cannot be written.
+    with contextlib.suppress(Exception, KeyboardInterrupt):
+        # The repeats may have been interrupted, after the evaluation.
+        if not sweep.tracking.has_artifact(sweep.parent.run_id, EVALUATION_FILE):
+            done = studies.counted(sweep.study)
+            sweep.parent.describe(describe_interruption(done, sweep.plan.trials, why))
 
 
 def _log_report(sweep: _Sweep) -> None:
-    """Write the report to the parent run; a report that fails does not fail the sweep."""
+    """Write the report to the parent run, which has ended; a sweep does not fail for its report."""
     try:
         # Its libraries take a second to import, which the first trial need not wait for.
         from ecomclf.reporting.page import REPORT_FILE, render_report
         from ecomclf.reporting.sweep_record import read_sweep
 
-        record = read_sweep(sweep.tracking, study_id=sweep.study.user_attrs[studies.ID])
+        record = read_sweep(sweep.tracking, run_id=sweep.parent.run_id)
         sweep.parent.log_text(render_report(record), REPORT_FILE)
-    except Exception as error:
-        line = f"no report: {describe_error(error)}; try `ecomclf report` later"
+    except (Exception, KeyboardInterrupt) as error:
+        why = "interrupted" if isinstance(error, KeyboardInterrupt) else describe_error(error)
+        line = f"no report: {why}; `ecomclf report` writes it"
     else:
         line = (
             f"report: {REPORT_FILE} of the run, or `ecomclf report --study {record.study} --open`"

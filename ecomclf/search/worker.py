@@ -207,12 +207,10 @@ class TrialRun:
             if not is_outage(error):
                 reason = describe_error(error)
                 trial.set_user_attr(studies.OWN_ERROR, reason)
-                run.tag(
-                    **{
-                        NAME: f"trial {trial.number} (failed)",
-                        NOTE: describe_trial(values, f"**Failed:** {reason}"),
-                    }
-                )
+                note = describe_trial(values, f"**Failed:** {reason}")
+                # The trial's own error matters more than its description.
+                with contextlib.suppress(Exception):
+                    run.tag(**{NAME: f"trial {trial.number} (failed)", NOTE: note})
             raise
 
     def _train(self, trial: optuna.Trial, values: dict[str, Any], run: Run) -> float:

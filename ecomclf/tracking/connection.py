@@ -69,7 +69,7 @@ def connect(experiment: str | None = None) -> Tracking:
             client.search_experiments(max_results=1)
             return Tracking(uri)
         found = _experiment_id(client, uri, experiment)
-        _describe_experiment(client, found)
+        _describe_experiment(client, found, experiment)
         return Tracking(uri, found)
     except (MlflowException, SQLAlchemyError, ImportError, OSError) as error:
         raise RequestError(
@@ -284,12 +284,17 @@ def _experiment_id(client: mlflow.MlflowClient, uri: str, name: str) -> str:
     return str(found.experiment_id)
 
 
-def _describe_experiment(client: mlflow.MlflowClient, experiment_id: str) -> None:
-    """Describe an experiment, and its kind, unless somebody has."""
-    tags = client.get_experiment(experiment_id).tags
-    for name, value in ((NOTE, EXPERIMENT), (_KIND, _TRAINING)):
-        if name not in tags:
-            client.set_experiment_tag(experiment_id, name, value)
+def _describe_experiment(client: mlflow.MlflowClient, experiment_id: str, name: str) -> None:
+    """Describe the config's own experiment, and its kind, unless somebody has.
+
+    One that a variable names may hold runs of other programs.
+    """
+    found = client.get_experiment(experiment_id)
+    if found.name != name:
+        return
+    for tag, value in ((NOTE, EXPERIMENT), (_KIND, _TRAINING)):
+        if tag not in found.tags:
+            client.set_experiment_tag(experiment_id, tag, value)
 
 
 @contextlib.contextmanager

@@ -1,7 +1,7 @@
 """The data of a run as MLflow's UI shows it: name, digest, rows, and what they were used for."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mlflow.entities import Dataset, DatasetInput, InputTag
@@ -11,7 +11,7 @@ from ecomclf.data.data_report import DataReport
 from ecomclf.data.splitting import Split
 
 # Characters of the fingerprint in a digest; MLflow takes 36.
-_DIGEST_LETTERS = 8
+_DIGEST_CHARACTERS = 12
 _MAX_NAME = 500
 
 
@@ -28,17 +28,29 @@ def describe_datasets(split: Split, data: DataReport, *, test: bool) -> list[Dat
         test: include the test rows, for a run that reads them.
 
     """
-    sides = {"training": len(split.train), "validation": len(split.validation)}
-    tested = {"test": len(split.test)} if test else {}
-    if not test or data.test_source is None:
-        return [_describe(data.source, data.sha256, sides | tested, split)]
-    return [
-        _describe(data.source, data.sha256, sides, split),
-        _describe(data.test_source, str(data.test_sha256), tested, split),
-    ]
+    rows = {
+        "training": len(split.train),
+        "validation": len(split.validation),
+        "test": len(split.test),
+    }
+    read = ["training", "validation"]
+    if data.test_source is None:
+        used = [*read, "test"] if test else read
+        return [_describe(data.source, data.sha256, rows, used, split)]
+    tested = {"test": rows.pop("test")}
+    found = [_describe(data.source, data.sha256, rows, read, split)]
+    if test:
+        found.append(_describe(data.test_source, str(data.test_sha256), tested, ["test"], split))
+    return found
 
 
-def _describe(source: str, sha256: str, rows: Mapping[str, int], split: Split) -> DatasetInput:
+def _describe(
+    source: str, sha256: str, rows: Mapping[str, int], used: Sequence[str], split: Split
+) -> DatasetInput:
+    """Return a file with the rows of its subsets, and which of them are used.
+
+    A file has one digest, whichever subsets a run uses: MLflow stores it once.
+    """
     columns = [*(split.text_columns or ("text",)), "label"]
     colspec = [{"type": "string", "name": name, "required": True} for name in columns]
     profile = {
@@ -51,11 +63,10 @@ def _describe(source: str, sha256: str, rows: Mapping[str, int], split: Split) -
     }
     dataset = Dataset(
         name=(Path(source).name or source)[:_MAX_NAME],
-        # The same file read for other subsets is another input.
-        digest=f"{split.fingerprint[:_DIGEST_LETTERS]}-{'-'.join(side[:5] for side in rows)}",
+        digest=split.fingerprint[:_DIGEST_CHARACTERS],
         source_type="local",
         source=json.dumps({"uri": source, "sha256": sha256}),
         schema=json.dumps({"mlflow_colspec": colspec}),
         profile=json.dumps(profile),
     )
-    return DatasetInput(dataset, [InputTag(MLFLOW_DATASET_CONTEXT, ", ".join(rows))])
+    return DatasetInput(dataset, [InputTag(MLFLOW_DATASET_CONTEXT, ", ".join(used))])

@@ -32,7 +32,7 @@ def describe_interruption(done: int, trials: int, why: str) -> str:
     """Return what is left of a sweep that ended without a result, and how to go on."""
     return (
         f"**No result: {why}, with {done:,} of {trials:,} trials done.** Run the same command "
-        "again to go on: finished trials are kept. `report.html` shows what there is."
+        "again to resume: finished trials are kept."
     )
 
 
@@ -67,7 +67,7 @@ def describe_trial(values: Mapping[str, Any], outcome: str, run_id: str | None =
         run_id: of a trial whose classifier was kept, to load it by.
 
     """
-    tried = ", ".join(f"`{key}` {short_text(value)}" for key, value in values.items())
+    tried = ", ".join(f"`{key}` {_code(short_text(value))}" for key, value in values.items())
     use = (
         "\n\nWhile it is among the best trials, its classifier is kept:\n\n```python\n"
         f'ecomclf.load("runs:/{run_id}/classifier")\n```'
@@ -79,10 +79,16 @@ def describe_trial(values: Mapping[str, Any], outcome: str, run_id: str | None =
 
 def _describe_data(data: DataReport, split: Split) -> str:
     return (
-        f"**Data:** `{data.source}`, {data.rows_kept:,} texts in {len(split.classes):,} classes: "
-        f"{len(split.train):,} training, {len(split.validation):,} validation, "
+        f"**Data:** {_code(data.source)}, {data.rows_kept:,} texts in {len(split.classes):,} "
+        f"classes: {len(split.train):,} training, {len(split.validation):,} validation, "
         f"{len(split.test):,} test rows."
     )
+
+
+def _code(text: str) -> str:
+    """Return a text as code in Markdown, so that nothing in it is markup."""
+    plain = " ".join(text.split()).replace("`", "'")
+    return f"`{plain}`"
 
 
 def _bounds(evaluation: FinalEvaluation) -> str:

@@ -103,8 +103,17 @@ class Run:
         self.tag(**{NOTE: markdown})
 
     def log_datasets(self, inputs: Sequence[DatasetInput]) -> None:
-        """Log what the run reads."""
-        self._client.log_inputs(self.run_id, datasets=[*inputs])
+        """Log what the run reads.
+
+        MLflow looks a dataset up before it inserts it, so that two runs that begin with a new one
+        at the same time collide; the second attempt finds it.
+        """
+        try:
+            self._client.log_inputs(self.run_id, datasets=[*inputs])
+        except MlflowException as error:
+            if "constraint" not in str(error).lower():
+                raise
+            self._client.log_inputs(self.run_id, datasets=[*inputs])
 
     def log_text(self, text: str, file: str) -> None:
         """Log a text as an artifact."""

@@ -31,7 +31,10 @@ def version_table(registry: Registry) -> pd.DataFrame:
                 "trials": version.tags.get(TRIALS),
                 "test_f1_weighted": metrics.get("test_f1_weighted"),
                 "test_f1_macro": metrics.get("test_f1_macro"),
-                "baseline_test_f1_weighted": metrics.get("baseline/test_f1_weighted"),
+                # Versions before 0.3.0 have the name without a slash.
+                "baseline_test_f1_weighted": metrics.get(
+                    "baseline/test_f1_weighted", metrics.get("baseline_test_f1_weighted")
+                ),
                 "gate": version.tags.get(GATE_REASON),
             }
         )

@@ -4,7 +4,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from ecomclf.config.loading import Config
 from ecomclf.config.optuna_space import as_params, chosen_values, distributions, parse_params
 
-SPACE = Config.model_validate(
+CONFIG = Config.model_validate(
     {
         "name": "any",
         "sweep": {
@@ -13,16 +13,19 @@ SPACE = Config.model_validate(
                 "model.filters": {"type": "choice", "values": [None, 32]},
                 "model.units": {"type": "int", "low": 8, "high": 16, "step": 4},
                 "train.learning_rate": {"type": "choice", "values": [1, 0.5]},
+                "train.class_weight": {"type": "choice", "values": ["none", {"Books": 2, 5: 1}]},
                 "model.dropout": {"type": "float", "low": 0.0, "high": 0.5},
             }
         },
     }
-).sweep.space
+)
+SPACE = CONFIG.sweep.space
 VALUES = {
     "text.steps": ["lowercase"],
     "model.filters": None,
     "model.units": 12,
     "train.learning_rate": 1,
+    "train.class_weight": {"Books": 2, 5: 1},
     "model.dropout": 0.25,
 }
 
@@ -46,7 +49,7 @@ def test_values_survive_the_way_through_a_runs_parameters() -> None:
     """A run holds config values as text; they are read back as the trial's parameters."""
     flat = Config(name="any").with_values(VALUES).flat()
     texts = {key: str(value) for key, value in flat.items()}
-    assert parse_params(SPACE, texts) == as_params(SPACE, VALUES)
+    assert parse_params(CONFIG, texts) == as_params(SPACE, VALUES)
 
 
 @pytest.mark.parametrize(
@@ -56,4 +59,4 @@ def test_a_value_outside_of_the_space_is_no_parameter(key: str, text: str) -> No
     """Such a run cannot stand beside the study's other trials."""
     flat = Config(name="any").with_values(VALUES).flat()
     texts = {name: str(value) for name, value in flat.items()} | {key: text}
-    assert parse_params(SPACE, texts) is None
+    assert parse_params(CONFIG, texts) is None

@@ -52,8 +52,12 @@ def record_sweep(
     evaluated: bool = True,
     gate: str = "passed: accuracy 0.9 is at least 0.4",
     texts: Sequence[str] = ("a red hat", "two shoes"),
+    old: bool = False,
 ) -> tuple[Tracking, Run]:
-    """Write the runs of a sweep whose trials ended in some states; return store and parent run."""
+    """Write the runs of a sweep whose trials ended in some states; return store and parent run.
+
+    An `old` one has no artifacts that are new in 0.3.0.
+    """
     tracking = connect("reports")
     tags = {STUDY: study, STUDY_ID: f"id of {study}"}
     parent = tracking.start_run(
@@ -64,7 +68,7 @@ def record_sweep(
     for number, state in enumerate(states):
         _record_trial(tracking, parent, tags | {TRIAL: str(number)}, number, state)
     if evaluated:
-        _record_evaluation(parent, tuple(classes), rows, gate, list(texts))
+        _record_evaluation(parent, tuple(classes), rows, gate, list(texts), old=old)
         parent.finish("FINISHED")
     else:
         parent.finish("KILLED")
@@ -93,7 +97,7 @@ def _record_trial(
 
 
 def _record_evaluation(
-    parent: Run, classes: tuple[str, ...], rows: int, gate: str, texts: list[str]
+    parent: Run, classes: tuple[str, ...], rows: int, gate: str, texts: list[str], *, old: bool
 ) -> None:
     generator = np.random.default_rng(5)
     labels = generator.integers(0, len(classes), rows)
@@ -119,8 +123,10 @@ def _record_evaluation(
     }
     found = class_intervals(labels, predicted, groups, classes)
     parent.log_json(evaluation.to_dict(), EVALUATION_FILE)
-    parent.log_json({"threshold": 0.8, "val": confidence, "test": confidence}, CONFIDENCE_FILE)
-    parent.log_json({name: asdict(each) for name, each in found.items()}, CLASS_INTERVALS_FILE)
+    if not old:
+        parent.log_json({"threshold": 0.8}, "winner.json")
+        parent.log_json({"val": confidence, "test": confidence}, CONFIDENCE_FILE)
+        parent.log_json({name: asdict(each) for name, each in found.items()}, CLASS_INTERVALS_FILE)
     parent.log_metrics({"test_coverage": 0.7, "test_covered_precision": 0.99})
     table = pd.DataFrame(
         {"text": texts, "true": classes[0], "predicted": classes[1], "confidence": 0.9}

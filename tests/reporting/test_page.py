@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from ecomclf.reporting import sweep_record
+from ecomclf.reporting import search_charts, sweep_record
 from ecomclf.reporting.page import render_report
+from ecomclf.reporting.result_charts import result_charts
 from ecomclf.reporting.sweep_record import read_sweep
 from tests.reporting.recorded import record_sweep
 
@@ -60,11 +61,11 @@ def page(store: Path) -> Page:
 
 def test_the_answer_comes_first(page: Page) -> None:
     """Which model, how good, whether it may be used, and against what, before everything else."""
-    beginning = page.text[: page.text.index("Contents") if "Contents" in page.text else 1500]
+    beginning = page.text[: page.text.index("On the 300 test rows")]
     assert "Version 3 of the model shop reaches a macro F1 of" in beginning
     assert "95 % interval 0.100 to 0.990" in beginning
     assert re.search(
-        r"May it be used\? yes It passed the promotion gate and is in Staging", beginning
+        r"May it be used\? yes It passed the promotion gate and got the stage Staging", beginning
     )
     assert "Against the best linear baseline" in beginning
     assert "70% of the test rows need no review (confidence of at least 0.800)" in beginning
@@ -117,6 +118,7 @@ def test_an_interrupted_sweep_has_a_report(store: Path) -> None:
     assert "not yet The sweep was interrupted; nothing is registered. Run the same command" in (
         page.text
     )
+    assert "--trials 6" in page.text
     assert "The best so far is trial 5 with val_f1_macro 0.7550" in page.text
     assert {"history", "curves", "timeline"} <= page.charts()
     assert "comparison" not in page.charts()
@@ -129,6 +131,37 @@ def test_a_sweep_with_hardly_any_trial_has_a_report(store: Path, states: tuple[s
     assert "There is no result yet" in page.text
     assert "importance" not in page.charts()
     assert ("curves" in page.charts()) == bool(states)
+
+
+def test_killed_trials_are_not_repeated(store: Path) -> None:
+    """The command to repeat a sweep asks for the trials that count."""
+    page, _ = written(states=("finished", "killed", "pruned"), evaluated=False)
+    assert "--trials 2" in page.text
+
+
+def test_a_sweep_of_an_earlier_version_has_a_report(store: Path) -> None:
+    """Without the artifacts that are new, their charts are missing, and nothing untrue is said."""
+    page, _ = written(old=True)
+    assert {"comparison", "classes", "confusion"} <= page.charts()
+    assert not {"reliability", "coverage"} & page.charts()
+    assert "needs a review" not in page.text
+
+
+def test_the_sum_of_time_is_that_of_all_trials(
+    store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of many trials the first are drawn; what they took is told of all."""
+    monkeypatch.setattr(search_charts, "_MAX_BARS", 2)
+    page, _ = written(evaluated=False)
+    assert re.search(r"6 trials took \d+ s of work .* Only the first 2 are drawn", page.text)
+
+
+def test_class_names_that_look_like_dates_stay_names(store: Path) -> None:
+    """Plotly would draw them along a time axis."""
+    tracking, _ = record_sweep(classes=("2024-01", "2024-02", "10"))
+    for chart in result_charts(read_sweep(tracking)):
+        if chart.name in ("classes", "confusion"):
+            assert chart.figure.layout.yaxis.type == "category"
 
 
 def test_a_refused_version_may_not_be_used(store: Path) -> None:

@@ -4,7 +4,7 @@ import functools
 import io
 import json
 import shutil
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,14 @@ from rich.console import Console
 from ecomclf.config.loading import Config, load_config
 from ecomclf.data.dataset import load
 from ecomclf.data.splitting import split_dataset
-from ecomclf.errors import JobError, StudyError, SweepFailedError, TrainingDivergedError
+from ecomclf.errors import (
+    JobError,
+    StudyError,
+    SweepFailedError,
+    SweepInterruptedError,
+    TrainingDivergedError,
+)
+from ecomclf.reporting import page
 from ecomclf.runtime.tensorflow_setup import warm_up
 from ecomclf.search import linear_models
 from ecomclf.search import study as studies
@@ -125,7 +132,8 @@ def check_what_people_see(parent: Run, trials: list[Run]) -> None:
     for run in (parent, *trials):
         (data,) = run.inputs.dataset_inputs
         rows = json.loads(data.dataset.profile)
-        assert ("test_rows" in rows) == (run is parent)
+        read = "training, validation, test" if run is parent else "training, validation"
+        assert [tag.value for tag in data.tags] == [read]
         assert rows["fingerprint"] == parent.data.params["data.fingerprint"]
     for trial in trials:
         assert trial.data.tags["mlflow.note.content"].startswith("**Finished:**")
@@ -314,6 +322,7 @@ def test_a_sweep_without_a_completed_trial_fails(tiny: Path) -> None:
     assert "the worker died 3 times with these parameters" in error
     report = mlflow.artifacts.load_text(f"{parent.info.artifact_uri}/report.html")
     assert "There is no result yet: 1 trial is done." in report
+    assert "The sweep failed (its run has the traceback in error.txt)" in report
     assert parent.data.tags["mlflow.note.content"].startswith("**No result: ")
     assert not mlflow.MlflowClient().search_registered_models()
 
@@ -557,3 +566,40 @@ def test_a_named_study_with_other_settings_leaves_no_run(tiny: Path) -> None:
     with pytest.raises(StudyError, match=r"train\.epochs was 2, is 3"):
         run(planned(config.with_values({"train.epochs": 3}), trials=2, study="mine"))
     assert runs("sweep") == []
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), ValueError("no figure")])
+def test_a_finished_sweep_does_not_suffer_from_its_report(
+    tiny: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    """Ctrl-C or a failure while the report is written: the sweep is done, and stays done."""
+
+    def fail(*_: Any) -> str:
+        raise error
+
+    monkeypatch.setattr(page, "render_report", fail)
+    sweep = planned(load_config(tiny), trials=1)
+    assert "no report: " in run(sweep)
+    (parent,) = runs("sweep")
+    assert parent.info.status == "FINISHED"
+    assert parent.data.tags["mlflow.note.content"].startswith("**Version 1")
+    assert "nothing to do" in run(sweep)
+
+
+def test_interrupted_repeats_leave_the_result(
+    finished: SweepPlan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C in the repeats comes after the evaluation, which the description still tells."""
+
+    def interrupt(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sweeps, "repeat_with_seeds", interrupt)
+    with pytest.raises(SweepInterruptedError):
+        run(replace(finished, repeats=1))
+    parent = runs("sweep")[-1]
+    assert parent.info.status == "KILLED"
+    assert parent.data.tags["mlflow.note.content"].startswith("**Version 1")
+    assert "reaches a macro F1" in mlflow.artifacts.load_text(
+        f"{parent.info.artifact_uri}/report.html"
+    )
