@@ -163,7 +163,7 @@ def _describe_end(sweep: _Sweep, error: BaseException) -> None:
     # How the sweep ended matters more than a description that cannot be written.
     with contextlib.suppress(Exception, KeyboardInterrupt):
         # The repeats may have been interrupted, after the evaluation.
-        if not sweep.tracking.has_artifact(sweep.parent.run_id, EVALUATION_FILE):
+        if EVALUATION_FILE not in sweep.tracking.artifact_names(sweep.parent.run_id):
             done = studies.counted(sweep.study)
             sweep.parent.describe(describe_interruption(done, sweep.plan.trials, why))
 
