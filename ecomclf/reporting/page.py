@@ -16,10 +16,12 @@ from plotly.offline import get_plotlyjs
 from ecomclf.errors import RequestError
 from ecomclf.reporting.answer import find_answer
 from ecomclf.reporting.chart import Chart
-from ecomclf.reporting.result_charts import most_confused, result_charts
-from ecomclf.reporting.search_charts import search_charts, time_charts
+from ecomclf.reporting.class_charts import most_confused
+from ecomclf.reporting.result_charts import result_charts
+from ecomclf.reporting.search_charts import search_charts
 from ecomclf.reporting.style import as_div
 from ecomclf.reporting.sweep_record import SweepRecord
+from ecomclf.reporting.time_charts import time_charts
 from ecomclf.runtime.terminal import short_text
 
 REPORT_FILE = "report.html"

@@ -1,4 +1,4 @@
-"""Charts of the search: history, importances, values against scores, learning curves, time."""
+"""Charts of the search: history, importances, values against scores, learning curves."""
 
 import warnings
 
@@ -8,19 +8,11 @@ from optuna.trial import TrialState, create_trial
 
 from ecomclf.config.optuna_space import distributions, parse_params
 from ecomclf.reporting.chart import Chart
-from ecomclf.reporting.style import BLUE, GREEN, GREY, ORANGE, PALETTE, RED, apply_style
+from ecomclf.reporting.style import BLUE, GREEN, PALETTE, apply_style
 from ecomclf.reporting.sweep_record import SweepRecord, TrialRecord
-from ecomclf.runtime.terminal import short_text
 
-_STATES = {
-    "finished": BLUE,
-    "pruned": ORANGE,
-    "failed": RED,
-    "killed": GREY,
-}
 # With fewer complete trials, importances and parallel coordinates say nothing.
-_FEWEST = 3
-_MAX_BARS = 300
+_FEWEST = 4
 
 
 def search_charts(record: SweepRecord) -> list[Chart]:
@@ -99,53 +91,58 @@ def _describe_left_out(record: SweepRecord, complete: int) -> str:
 
 def _value_charts(record: SweepRecord, study: optuna.Study, varied: list[str]) -> list[Chart]:
     """Return how the score depends on the values; of `varied` keys there are several values."""
-    from optuna import visualization
-    from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
+    return [
+        _importances(study, varied),
+        _parallel_coordinates(record, study, varied),
+        _slices(record, study, varied),
+    ]
+
+
+def _importances(study: optuna.Study, varied: list[str]) -> Chart:
+    """Return the importance of each key by fANOVA (Hutter et al., 2014)."""
+    from optuna.importance import get_param_importances
 
     complete = len(study.get_trials(states=(TrialState.COMPLETE,)))
-    # fANOVA needs some trials to fit a forest to; PED-ANOVA is defined for few.
-    evaluator = None if complete >= 4 else PedAnovaImportanceEvaluator()
-    importances = get_param_importances(study, evaluator=evaluator, params=varied)
+    importances = get_param_importances(study, params=varied)
     listed = ", ".join(f"{key} {value:.2f}" for key, value in importances.items())
-    bars = go.Figure(
-        go.Bar(
-            x=[*importances.values()][::-1],
-            y=[*importances][::-1],
-            orientation="h",
-            marker_color=BLUE,
-            text=[f"{value:.2f}" for value in [*importances.values()][::-1]],
-        )
+    keys, values = [*importances][::-1], [*importances.values()][::-1]
+    texts = [f"{value:.2f}" for value in values]
+    figure = go.Figure(go.Bar(x=values, y=keys, orientation="h", marker_color=BLUE, text=texts))
+    figure.update_xaxes(title="importance", range=[0, 1.05])
+    return Chart(
+        "importance",
+        "Importance of each hyperparameter",
+        apply_style(figure, height=120 + 45 * len(importances)),
+        f"Share of the differences between finished trials that each key explains: {listed}. "
+        f"With {complete} trials this is {'a hint' if complete < 20 else 'an estimate'}.",
     )
-    bars.update_xaxes(title="importance", range=[0, 1.05])
-    parallel = visualization.plot_parallel_coordinate(
-        study, params=varied, target_name=record.monitor
-    )
+
+
+def _parallel_coordinates(record: SweepRecord, study: optuna.Study, varied: list[str]) -> Chart:
+    from optuna.visualization import plot_parallel_coordinate
+
+    figure = plot_parallel_coordinate(study, params=varied, target_name=record.monitor)
     # Its axes have their names above them.
-    apply_style(parallel, height=430).update_layout(margin={"t": 70, "l": 80, "r": 60})
-    slices = visualization.plot_slice(study, params=varied, target_name=record.monitor)
-    return [
-        Chart(
-            "importance",
-            "Importance of each hyperparameter",
-            apply_style(bars, height=120 + 45 * len(importances)),
-            f"Share of the differences between finished trials that each key explains: {listed}. "
-            f"With {complete} trials this is {'a hint' if complete < 20 else 'an estimate'}.",
-        ),
-        Chart(
-            "parallel",
-            "All values of each trial",
-            parallel,
-            f"Each line is a finished trial; its colour is its {record.monitor}. Drag along an "
-            "axis to select trials.",
-        ),
-        Chart(
-            "slices",
-            "Score against each value",
-            apply_style(slices),
-            f"Each dot is a finished trial: {record.monitor} against the value of one key. The "
-            "colour is the number of the trial.",
-        ),
-    ]
+    apply_style(figure, height=430).update_layout(margin={"t": 70, "l": 80, "r": 60})
+    return Chart(
+        "parallel",
+        "All values of each trial",
+        figure,
+        f"Each line is a finished trial; its colour is its {record.monitor}. Drag along an axis to "
+        "select trials.",
+    )
+
+
+def _slices(record: SweepRecord, study: optuna.Study, varied: list[str]) -> Chart:
+    from optuna.visualization import plot_slice
+
+    return Chart(
+        "slices",
+        "Score against each value",
+        apply_style(plot_slice(study, params=varied, target_name=record.monitor)),
+        f"Each dot is a finished trial: {record.monitor} against the value of one key. The colour "
+        "is the number of the trial.",
+    )
 
 
 def learning_curves(record: SweepRecord) -> Chart:
@@ -191,52 +188,3 @@ def _curve(trial: TrialRecord, *, is_best: bool) -> go.Scatter:
 
 def _longest(trials: list[TrialRecord]) -> int:
     return max(epoch for trial in trials for epoch, _ in trial.curve)
-
-
-def time_charts(record: SweepRecord) -> list[Chart]:
-    """Return when each trial ran, and what the time went to."""
-    ended = [trial for trial in record.trials if trial.seconds > 0]
-    if not ended:
-        return []
-    begin = min(trial.begun for trial in ended)
-    drawn = ended[:_MAX_BARS]
-    timeline = go.Figure()
-    for state, colour in _STATES.items():
-        rows = [trial for trial in drawn if trial.state == state]
-        if rows:
-            timeline.add_trace(
-                go.Bar(
-                    base=[trial.begun - begin for trial in rows],
-                    x=[trial.seconds for trial in rows],
-                    y=[f"trial {trial.number}" for trial in rows],
-                    orientation="h",
-                    name=state,
-                    marker_color=colour,
-                    hovertemplate="%{y}: %{x:.1f} s<extra>" + state + "</extra>",
-                )
-            )
-    timeline.update_xaxes(title="seconds since the first trial began")
-    timeline.update_yaxes(
-        autorange="reversed",
-        categoryorder="array",
-        categoryarray=[f"trial {trial.number}" for trial in drawn],
-    )
-    timeline.update_layout(barmode="overlay")
-    worked = sum(trial.seconds for trial in ended)
-    lasted = max(trial.begun + trial.seconds for trial in ended) - begin
-    parts: dict[str, float] = {}
-    for trial in ended:
-        for part, seconds in trial.parts.items():
-            parts[part] = parts.get(part, 0.0) + seconds
-    listed = ", ".join(
-        f"{part} {short_text(round(seconds, 1))} s"
-        for part, seconds in sorted(parts.items(), key=lambda each: -each[1])
-    )
-    says = (
-        f"{len(ended)} trials took {worked:.0f} s of work within {lasted:.0f} s. "
-        f"Their parts: {listed or 'not recorded'}."
-    )
-    if len(drawn) < len(ended):
-        says += f" Only the first {len(drawn)} are drawn."
-    height = 130 + min(24 * len(drawn), 1500)
-    return [Chart("timeline", "When each trial ran", apply_style(timeline, height=height), says)]

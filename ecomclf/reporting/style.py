@@ -1,9 +1,13 @@
 """How the figures of a report look: one style for Optuna's and for our own."""
 
+from collections.abc import Sequence
 from html import escape
+from typing import Any
 
 import plotly.graph_objects as go
 from plotly.io import to_html
+
+from ecomclf.evaluation.intervals import Interval
 
 # Okabe and Ito's colours, which people with any colour vision can tell apart.
 BLUE, ORANGE, GREEN, RED, PURPLE, SKY, GREY = (
@@ -44,6 +48,16 @@ def as_div(figure: go.Figure, name: str) -> str:
     return str(
         to_html(figure, config, include_plotlyjs=False, full_html=False, div_id=f"chart-{name}")
     )
+
+
+def error_bars(values: Sequence[float], intervals: Sequence[Interval | None]) -> dict[str, Any]:
+    """Return intervals as plotly's bars around values; none around one without an interval."""
+    above, below = [], []
+    for value, interval in zip(values, intervals, strict=True):
+        above.append(max(0.0, interval.high - value) if interval else 0.0)
+        below.append(max(0.0, value - interval.low) if interval else 0.0)
+    bars = {"type": "data", "symmetric": False, "color": GREY}
+    return {**bars, "array": above, "arrayminus": below}
 
 
 def label(name: str) -> str:

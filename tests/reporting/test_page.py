@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ecomclf.reporting import search_charts, sweep_record
+from ecomclf.reporting import sweep_record, time_charts
 from ecomclf.reporting.page import render_report
 from ecomclf.reporting.result_charts import result_charts
 from ecomclf.reporting.sweep_record import read_sweep
@@ -151,7 +151,7 @@ def test_the_sum_of_time_is_that_of_all_trials(
     store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of many trials the first are drawn; what they took is told of all."""
-    monkeypatch.setattr(search_charts, "_MAX_BARS", 2)
+    monkeypatch.setattr(time_charts, "_MAX_BARS", 2)
     page, _ = written(evaluated=False)
     assert re.search(r"6 trials took \d+ s of work .* Only the first 2 are drawn", page.text)
 
