@@ -52,7 +52,8 @@ dist: .venv
 
 # The documentation as a site, in site/.
 docs: .venv
-	$(BIN)/mkdocs build --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+	@echo "open site/index.html"
 
 # docs/tour.md with its pictures, from a run of experiments/tour.ipynb.
 tour: .venv

@@ -64,11 +64,15 @@ def tensorboard(study: str | None = None, *, run: str | None = None) -> Iterator
         RequestError: there is no such study or run, or it has no logs.
 
     """
-    from ecomclf.reporting.tensorboard_logs import collect_run, collect_study
+    from ecomclf.runtime.tensorflow_setup import start_tensorflow
 
     if study and run:
         raise RequestError("name either a study with --study, or a run with --run")
     tracking = _open_store()
+    # TensorBoard would import TensorFlow itself, with pages of messages.
+    start_tensorflow()
+    from ecomclf.reporting.tensorboard_logs import collect_run, collect_study
+
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         if run:
@@ -83,10 +87,6 @@ def _launch(folder: Path) -> str:
     """Start TensorBoard in a thread; return its address."""
     from tensorboard.program import TensorBoard, TensorBoardServerException
 
-    from ecomclf.runtime.tensorflow_setup import start_tensorflow
-
-    # TensorBoard would import TensorFlow itself, with pages of messages.
-    start_tensorflow()
     server = TensorBoard()
     options = ["--logdir", str(folder), "--host", "127.0.0.1", "--load_fast=false"]
     server.configure(argv=["tensorboard", *options])

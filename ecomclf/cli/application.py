@@ -9,13 +9,13 @@ DEBUG = "--debug"
 FIRST_STEPS = """\
 ecomclf learns from a file of labelled texts to put new texts into its classes.
 
-  ecomclf data check rows.csv                what it makes of your file, before any training
-  ecomclf sweep rows.csv                     search, evaluate and register the best model
-  ecomclf report --open                      the result as a page to look at and to send
-  ecomclf promote 1 --stage Production       take version 1 into use
-  ecomclf classify new.csv labelled.csv      classify a file with it
+  ecomclf data check rows.csv            what it makes of your file
+  ecomclf sweep rows.csv                 find, measure, register the best model
+  ecomclf report --open                  the result as a page, to look at or send
+  ecomclf promote 1 --stage Production   use the version that the sweep named
+  ecomclf classify new.csv out.csv       classify a file with it
 
-No file at hand? `ecomclf sweep --config configs/sample.yaml` uses embedded texts, in a clone.
+No file at hand? `ecomclf sweep --config configs/sample.yaml`, in a clone.
 `ecomclf --help` lists all commands, `ecomclf sweep --help` the options of one.
 """
 

@@ -90,6 +90,8 @@ def predict(
     from ecomclf import api
     from ecomclf.serving.json_lines import lines_as_they_come
 
+    if not texts and sys.stdin.isatty():
+        print("one text per line; Ctrl-D ends", file=sys.stderr)
     chunks: Iterator[list[str]] = iter([texts]) if texts else lines_as_they_come(sys.stdin.fileno())
     for line in api.predict(chunks, model=model, stage=stage, version=version):
         print(line, flush=True)

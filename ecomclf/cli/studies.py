@@ -1,5 +1,6 @@
 """Commands about recorded studies: `leaderboard`, `report`, `tensorboard`."""
 
+import sys
 import webbrowser
 from pathlib import Path
 from typing import Annotated
@@ -39,7 +40,7 @@ def report(
     path = api.report(study or None, Path(output) if output else None)
     print(path)
     if show:
-        webbrowser.open(path.absolute().as_uri())
+        _show(path.absolute().as_uri())
 
 
 @app.command()
@@ -56,8 +57,14 @@ def tensorboard(
     with api.tensorboard(study or None, run=run or None) as (shown, address):
         print(f"{shown}: {address} (Ctrl-C ends it)", flush=True)
         if show:
-            webbrowser.open(address)
+            _show(address)
         try:
             threading.Event().wait()
         except KeyboardInterrupt:
             return
+
+
+def _show(address: str) -> None:
+    """Open an address in a browser, or say that there is none."""
+    if not webbrowser.open(address):
+        print(f"no browser was found; open {address}", file=sys.stderr)

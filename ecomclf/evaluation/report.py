@@ -1,7 +1,7 @@
 """Metrics of predicted labels or probabilities: `Report`."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Self
 
 import numpy as np
@@ -61,8 +61,8 @@ class Report:
     f1_macro: float
     f1_weighted: float
     mean_absolute_error: float | None
-    classes: dict[str, ClassMetrics]
-    confusion: tuple[tuple[int, ...], ...]
+    classes: dict[str, ClassMetrics] = field(repr=False)
+    confusion: tuple[tuple[int, ...], ...] = field(repr=False)
 
     @property
     def never_predicted(self) -> tuple[str, ...]:

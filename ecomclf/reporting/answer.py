@@ -3,11 +3,14 @@
 from dataclasses import dataclass
 
 from ecomclf.evaluation.report import SCORE_NAMES
+from ecomclf.reporting.style import percent
 from ecomclf.reporting.sweep_record import SweepRecord
 from ecomclf.tracking.evaluation_record import FinalEvaluation
 
 # A label of less probability, by models that were fitted on other rows, is worth a look.
 _IMPROBABLE = 0.02
+# Below this fraction of test rows that need no review, the reader is told how to get more.
+_FEW_COVERED = 0.5
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,11 @@ def _verdict(evaluation: FinalEvaluation) -> tuple[str, str]:
     passed = evaluation.gate.startswith("passed")
     reasons = evaluation.gate.partition(": ")[2] or evaluation.gate
     if not passed:
-        return "no", f"The promotion gate refused it: {reasons}."
+        return "no", (
+            f"The promotion gate refused it: {reasons}. If that is good enough for you, "
+            f"`ecomclf promote {evaluation.version} --stage Production` takes it into use all the "
+            "same; `registry.allow_below_baseline` in the config allows a model below the baseline."
+        )
     if evaluation.stage is None:
         return "yes", f"It passed the promotion gate, without a stage: {reasons}."
     return "yes", f"It passed the promotion gate and got the stage {evaluation.stage}: {reasons}."
@@ -96,9 +103,14 @@ def _confidence(record: SweepRecord) -> list[str]:
         return ["Every prediction needs a review: no confidence was enough on validation rows."]
     if precision is None:
         return [f"Every test row needs a review: none has a confidence of {threshold:.3f}."]
+    fewer = (
+        " A lower winner.target_precision, such as 0.95, needs fewer reviews."
+        if covered < _FEW_COVERED
+        else ""
+    )
     return [
-        f"{covered:.0%} of the test rows need no review (confidence of at least {threshold:.3f}); "
-        f"{precision:.1%} of these are right."
+        f"{percent(covered)} of the test rows need no review (confidence of at least "
+        f"{threshold:.3f}); {percent(precision, 1)} of these are right.{fewer}"
     ]
 
 
@@ -131,7 +143,7 @@ def _caveats(record: SweepRecord) -> list[str]:
         sure = int((suspects["label_probability"] < _IMPROBABLE).sum())
         lines.append(
             f"{sure:,} training rows have a label that other rows make improbable (below "
-            f"{_IMPROBABLE:.0%}); look at them below before you trust them."
+            f"{percent(_IMPROBABLE)}); look at them below before you trust them."
         )
     return lines
 

@@ -7,7 +7,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from ecomclf.reporting.chart import Chart
-from ecomclf.reporting.style import BLUE, GREY, ORANGE, apply_style
+from ecomclf.reporting.style import BLUE, GREY, ORANGE, apply_style, percent
 
 _SIDES = {"val": ("validation rows", ORANGE), "test": ("test rows", BLUE)}
 
@@ -81,7 +81,9 @@ def _coverage(confidence: Mapping[str, Any], metrics: Mapping[str, float]) -> Ch
         precision = metrics.get(f"{side}_covered_precision")
         if covered is not None and precision is not None:
             figure.add_trace(_chosen(covered, precision, name, colour))
-            notes.append(f"{covered:.1%} of the {name}, {precision:.2%} of them right")
+            notes.append(
+                f"{percent(covered, 1)} of the {name}, {percent(precision, 1)} of them right"
+            )
     figure.update_xaxes(title="coverage: fraction of rows that need no review", tickformat=".0%")
     figure.update_yaxes(title="precision of those rows", tickformat=".1%")
     reached = "; ".join(notes) or "no row"

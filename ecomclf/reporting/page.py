@@ -14,6 +14,7 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from ecomclf.errors import RequestError
+from ecomclf.evaluation.report import SCORE_NAMES
 from ecomclf.reporting.answer import find_answer
 from ecomclf.reporting.chart import Chart
 from ecomclf.reporting.class_charts import most_confused
@@ -88,6 +89,7 @@ def render_report(record: SweepRecord) -> str:
         leaderboard=_rows(record.leaderboard.drop(columns="run_id").head(_MAX_TRIALS)),
         trials_left_out=max(0, len(record.leaderboard) - _MAX_TRIALS),
         scores=_score_rows(record),
+        metric_name=SCORE_NAMES[record.evaluation.metric] if record.evaluation else "",
         classes=_class_rows(record),
         confused=most_confused(record.evaluation.test) if record.evaluation else [],
         errors=_texts(record.table("validation_errors.json")),

@@ -59,7 +59,7 @@ def comparison_chart(evaluation: FinalEvaluation) -> Chart:
     figure.update_layout(showlegend=False)
     return Chart(
         "comparison",
-        "Winner, baselines, champion",
+        "Winner, baselines, champion" if champion else "Winner and baselines",
         apply_style(figure, height=120 + 45 * len(rows)),
         " ".join(says),
     )

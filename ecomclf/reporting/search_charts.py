@@ -5,10 +5,11 @@ import warnings
 import optuna
 import plotly.graph_objects as go
 from optuna.trial import TrialState, create_trial
+from plotly.colors import sample_colorscale
 
 from ecomclf.config.optuna_space import distributions, parse_params
 from ecomclf.reporting.chart import Chart
-from ecomclf.reporting.style import BLUE, GREEN, PALETTE, apply_style
+from ecomclf.reporting.style import BLUE, GREEN, PALETTE, VISIBLE, apply_style
 from ecomclf.reporting.sweep_record import SweepRecord, TrialRecord
 
 # With fewer complete trials, importances and parallel coordinates say nothing.
@@ -24,9 +25,9 @@ def search_charts(record: SweepRecord) -> list[Chart]:
 
 
 def rebuild_study(record: SweepRecord) -> optuna.Study:
-    """Return the trials as an Optuna study in memory.
+    """Return the trials as an Optuna study in memory, under their numbers.
 
-    Trials with values outside of the search space, or without a score, are left out: Optuna's
+    Trials with values outside of the search space, or without a score, become failed ones: Optuna's
     figures have no place for them.
     """
     study = optuna.create_study(direction="maximize")
@@ -34,9 +35,12 @@ def rebuild_study(record: SweepRecord) -> optuna.Study:
         return study
     space = record.config.sweep.space
     states = {"finished": TrialState.COMPLETE, "pruned": TrialState.PRUNED}
-    for trial in record.trials:
-        params = parse_params(record.config, trial.texts)
-        if params is None or trial.score is None or trial.state not in states:
+    by_number = {trial.number: trial for trial in record.trials}
+    for number in range(max(by_number, default=-1) + 1):
+        trial = by_number.get(number)
+        params = None if trial is None else parse_params(record.config, trial.texts)
+        if trial is None or params is None or trial.score is None or trial.state not in states:
+            study.add_trial(create_trial(state=TrialState.FAIL))
             continue
         with warnings.catch_warnings():
             # Lists among the choices are JSON by now.
@@ -68,7 +72,7 @@ def _optuna_charts(record: SweepRecord) -> list[Chart]:
             "The best score so far",
             apply_style(visualization.plot_optimization_history(study, target_name=record.monitor)),
             f"{record.monitor} of each finished trial, and the best so far. The best is "
-            f"{best.score:.4f}, in trial {best.number} of {len(record.trials)}."
+            f"{best.score:.4f}, in trial {best.number}; {len(record.counted)} trials are done."
             + _describe_left_out(record, len(complete)),
         )
     ]
@@ -124,6 +128,12 @@ def _parallel_coordinates(record: SweepRecord, study: optuna.Study, varied: list
     figure = plot_parallel_coordinate(study, params=varied, target_name=record.monitor)
     # Its axes have their names above them.
     apply_style(figure, height=430).update_layout(margin={"t": 70, "l": 80, "r": 60})
+    figure.update_traces(marker={"colorscale": VISIBLE}, selector={"mode": "markers"})
+    # A line begins on the axis of the score, from 0 to 1; Optuna's weakest line is white.
+    figure.for_each_trace(
+        lambda line: line.update(line_color=sample_colorscale(VISIBLE, [line.y[0]])[0]),
+        selector={"mode": "lines"},
+    )
     return Chart(
         "parallel",
         "All values of each trial",
@@ -136,10 +146,12 @@ def _parallel_coordinates(record: SweepRecord, study: optuna.Study, varied: list
 def _slices(record: SweepRecord, study: optuna.Study, varied: list[str]) -> Chart:
     from optuna.visualization import plot_slice
 
+    figure = plot_slice(study, params=varied, target_name=record.monitor)
+    figure.update_traces(marker={"colorscale": VISIBLE, "colorbar": {"title": "trial"}, "size": 9})
     return Chart(
         "slices",
         "Score against each value",
-        apply_style(plot_slice(study, params=varied, target_name=record.monitor)),
+        apply_style(figure),
         f"Each dot is a finished trial: {record.monitor} against the value of one key. The colour "
         "is the number of the trial.",
     )
@@ -153,11 +165,15 @@ def learning_curves(record: SweepRecord) -> Chart:
     for trial in drawn:
         figure.add_trace(_curve(trial, is_best=best is not None and trial.number == best.number))
     figure.update_xaxes(title="epoch", dtick=1 if _longest(drawn) <= 20 else None)
-    figure.update_yaxes(title=record.monitor)
+    scores = [score for trial in drawn for _, score in trial.curve]
+    ends = min(max(score for _, score in trial.curve) for trial in drawn)
+    margin = 0.05 * (max(scores) - ends) + 0.002
+    figure.update_yaxes(title=record.monitor, range=[ends - margin, max(scores) + margin])
     says = (
         f"{record.monitor} on validation rows after each epoch. Solid lines are finished trials, "
-        f"dashed ones that end in a cross were pruned ({len(record.trials_in('pruned'))}). A "
-        "star marks the epoch that was kept."
+        f"dashed ones that end in a cross were pruned ({len(record.trials_in('pruned'))}), dotted "
+        "ones were not finished. A star marks the epoch that was kept. The axis begins where the "
+        "weakest trial ended; double-click to see all."
     )
     if any(trial.score is not None and not trial.curve for trial in record.trials):
         says += f" Only the best {len(drawn)} trials are drawn."
@@ -167,19 +183,22 @@ def learning_curves(record: SweepRecord) -> Chart:
 def _curve(trial: TrialRecord, *, is_best: bool) -> go.Scatter:
     epochs, scores = zip(*trial.curve, strict=True)
     pruned = trial.state == "pruned"
+    dash = {"pruned": "dash", "finished": "solid"}.get(trial.state, "dot")
     symbols = ["circle"] * len(epochs)
     if pruned:
         symbols[-1] = "x"
     elif trial.kept_epoch is not None and trial.kept_epoch in epochs:
         symbols[epochs.index(trial.kept_epoch)] = "star"
     sizes = [5 if symbol == "circle" else 11 for symbol in symbols]
-    colour = GREEN if is_best else PALETTE[trial.number % len(PALETTE)]
+    # The best trial's colour is no other's.
+    others = [each for each in PALETTE if each != GREEN]
+    colour = GREEN if is_best else others[trial.number % len(others)]
     return go.Scatter(
         x=epochs,
         y=scores,
         name=f"trial {trial.number}" + (", best" if is_best else f", {trial.state}"),
         mode="lines+markers",
-        line={"color": colour, "dash": "dash" if pruned else "solid", "width": 4 if is_best else 2},
+        line={"color": colour, "dash": dash, "width": 4 if is_best else 2},
         marker={"symbol": symbols, "size": sizes},
         opacity=0.6 if pruned else 1.0,
         hovertemplate="epoch %{x}: %{y:.4f}<extra>trial " + str(trial.number) + "</extra>",

@@ -17,6 +17,9 @@ PALETTE = (BLUE, ORANGE, GREEN, PURPLE, RED, SKY)
 # From white to blue: also readable in print without colours.
 SEQUENTIAL = [[0.0, "#ffffff"], [1.0, BLUE]]
 
+# From a blue that is visible on white to a darker one.
+VISIBLE = [[0.0, "#9ecae1"], [1.0, "#08306b"]]
+
 _FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', sans-serif"
 _MAX_LETTERS = 40
 
@@ -48,6 +51,15 @@ def as_div(figure: go.Figure, name: str) -> str:
     return str(
         to_html(figure, config, include_plotlyjs=False, full_html=False, div_id=f"chart-{name}")
     )
+
+
+def percent(fraction: float, digits: int = 0) -> str:
+    """Return a fraction as text.
+
+    >>> percent(0.0134, 1), percent(1.0)
+    ('1.3 %', '100 %')
+    """
+    return f"{100 * fraction:.{digits}f} %"
 
 
 def error_bars(values: Sequence[float], intervals: Sequence[Interval | None]) -> dict[str, Any]:

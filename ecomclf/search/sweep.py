@@ -99,7 +99,14 @@ def run_sweep(plan: SweepPlan, workers: Workers, console: Console) -> SweepResul
             done = studies.counted(study)
             print_line(console, f"study {plan.study_name} has its {done} trials, nothing to do")
             print_leaderboard(tracking, console, study_id=study.user_attrs[studies.ID])
-            return make_result(study, tracking, earlier, read_evaluation(tracking, earlier))
+            evaluation = read_evaluation(tracking, earlier)
+            for line in evaluation.lines():
+                print_line(console, line)
+            tracking.describe_launched(
+                f"{plan.study_name}: nothing to do",
+                f"The study has its trials already; the result is in the run `{earlier}`.",
+            )
+            return make_result(study, tracking, earlier, evaluation)
         missing = plan.trials - studies.counted(study)
         require_space(plan.config, plan.split, tracking.artifact_location, missing)
         sweep = _start(plan, study, lock, tracking, console)

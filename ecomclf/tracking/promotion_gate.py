@@ -70,15 +70,30 @@ class Comparison:
 
 @dataclass(frozen=True)
 class GateDecision:
-    """Whether a challenger passed, every reason, and the comparison where there is a champion."""
+    """Which rules a challenger broke and which it met, in words.
 
-    passed: bool
-    reasons: tuple[str, ...]
+    Attributes:
+        broken: the rules that refuse it; none if it passed.
+        met: the others.
+        comparison: with the champion, where there is one.
+
+    """
+
+    broken: tuple[str, ...]
+    met: tuple[str, ...]
     comparison: Comparison | None
 
+    @property
+    def passed(self) -> bool:
+        """Return whether no rule was broken."""
+        return not self.broken
+
     def as_text(self) -> str:
-        """Return the decision and its reasons in one line."""
-        return f"{'passed' if self.passed else 'refused'}: {'; '.join(self.reasons)}"
+        """Return the decision in one line, what refuses first."""
+        if self.passed:
+            return f"passed: {'; '.join(self.met)}"
+        met = f" (met: {'; '.join(self.met)})" if self.met else ""
+        return f"refused: {'; '.join(self.broken)}{met}"
 
 
 def compare(
@@ -139,28 +154,36 @@ def decide(
         metric: by which `baseline` compares.
 
     """
+    rules: list[tuple[bool, str]] = []
     largest = max(each.support for each in report.classes.values()) / report.rows
     min_accuracy = largest if config.min_accuracy is None else config.min_accuracy
-    reasons, passed = [], True
     minimums = [("accuracy", report.accuracy, min_accuracy)]
     if config.min_f1_macro is not None:
         minimums.append(("macro F1", report.f1_macro, config.min_f1_macro))
     for name, value, minimum in minimums:
-        reached = value >= minimum
-        passed &= reached
-        reasons.append(f"{name} {value:.4f} is {'at least' if reached else 'below'} {minimum:.4f}")
+        why = ", the share of the largest class" if minimum == largest else ""
+        side = "at least" if value >= minimum else "below"
+        rules.append((value >= minimum, f"{name} {value:.4f} is {side} {minimum:.4f}{why}"))
     if baseline is not None:
         below = baseline.value < 0
-        passed &= config.allow_below_baseline or not below
         allowed = ", which the config allows" if below and config.allow_below_baseline else ""
+        difference = f"{SCORE_NAMES[metric]} {baseline.as_text()}{allowed}"
         side = "below" if below else "not below"
-        difference = f"{SCORE_NAMES[metric]} {baseline.as_text()}"
-        reasons.append(f"{side} the best baseline: {difference}{allowed}")
+        met = config.allow_below_baseline or not below
+        rules.append((met, f"{side} the best baseline: {difference}"))
     if not leak_free:
-        passed = False
-        reasons.append("split by random rows: copies of test texts are in the training rows")
+        copies = "split by random rows: copies of test texts are in the training rows"
+        rules.append((False, copies))
     if comparison is not None:
-        reasons.append(comparison.as_text())
-        if comparison.challenger_score is not None and comparison.champion_score is not None:
-            passed &= comparison.challenger_score >= comparison.champion_score
-    return GateDecision(passed, tuple(reasons), comparison)
+        rules.append(_compare_scores(comparison))
+    broken = tuple(rule for met, rule in rules if not met)
+    return GateDecision(broken, tuple(rule for met, rule in rules if met), comparison)
+
+
+def _compare_scores(comparison: Comparison) -> tuple[bool, str]:
+    """Return whether a challenger may replace the champion, and why."""
+    challenger, champion = comparison.challenger_score, comparison.champion_score
+    if challenger is None or champion is None:
+        return True, comparison.as_text()
+    side = "not below" if challenger >= champion else "below"
+    return challenger >= champion, f"{side} the champion: {comparison.as_text()}"

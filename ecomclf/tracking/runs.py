@@ -252,6 +252,12 @@ class Tracking:
         created = self._client.create_run(self.experiment_id, run_name=name, tags=every)
         return Run(self.uri, created.info.run_id)
 
+    def describe_launched(self, name: str, markdown: str) -> None:
+        """Name and describe the run that `mlflow run` has created, if there is one."""
+        launched = os.environ.get("MLFLOW_RUN_ID")
+        if launched:
+            Run(self.uri, launched).tag(**{NAME: name, NOTE: markdown})
+
     def reopen(self, run_id: str) -> Run:
         """Return an existing run, to write to it."""
         return Run(self.uri, run_id)

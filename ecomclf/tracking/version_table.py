@@ -28,7 +28,7 @@ def version_table(registry: Registry) -> pd.DataFrame:
                 "version": version.version,
                 "stage": stages.get(str(version.version)),
                 "study": version.tags.get(STUDY),
-                "trials": version.tags.get(TRIALS),
+                "winner_trials": version.tags.get(TRIALS),
                 "test_f1_weighted": metrics.get("test_f1_weighted"),
                 "test_f1_macro": metrics.get("test_f1_macro"),
                 # Versions before 0.3.0 have the name without a slash.

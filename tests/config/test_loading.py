@@ -443,10 +443,10 @@ def test_class_names_are_read_back_from_yaml(tmp_path: Path) -> None:
 
 
 def test_a_missing_config_is_named(tmp_path: Path) -> None:
-    """The message names the path and the folder of the shipped configs."""
+    """The message names the path, and the command that writes a config."""
     message = refusal(tmp_path / "none.yaml")
     assert str(tmp_path / "none.yaml") in message
-    assert "configs/" in message
+    assert "`ecomclf init FILE`" in message
 
 
 def test_a_folder_instead_of_a_config_is_named(tmp_path: Path) -> None:

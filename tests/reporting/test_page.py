@@ -68,7 +68,7 @@ def test_the_answer_comes_first(page: Page) -> None:
         r"May it be used\? yes It passed the promotion gate and got the stage Staging", beginning
     )
     assert "Against the best linear baseline" in beginning
-    assert "70% of the test rows need no review (confidence of at least 0.800)" in beginning
+    assert "70 % of the test rows need no review (confidence of at least 0.800)" in beginning
 
 
 def test_every_part_is_there(page: Page) -> None:
@@ -145,6 +145,17 @@ def test_a_sweep_of_an_earlier_version_has_a_report(store: Path) -> None:
     assert {"comparison", "classes", "confusion"} <= page.charts()
     assert not {"reliability", "coverage"} & page.charts()
     assert "needs a review" not in page.text
+
+
+@pytest.mark.parametrize(("covered", "told"), [(0.1, True), (0.7, False)])
+def test_few_rows_without_review_come_with_the_remedy(
+    store: Path, covered: float, told: bool
+) -> None:
+    """Where most rows need a review, the answer says which key lets more of them pass."""
+    tracking, parent = record_sweep()
+    parent.log_metrics({"test_coverage": covered}, step=1)
+    page = Page(render_report(read_sweep(tracking)))
+    assert ("A lower winner.target_precision" in page.text) is told
 
 
 def test_the_sum_of_time_is_that_of_all_trials(

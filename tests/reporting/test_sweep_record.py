@@ -26,11 +26,11 @@ def test_trials_are_read_as_they_were_recorded(store: Path) -> None:
 
 
 def test_the_study_is_rebuilt_from_runs(store: Path) -> None:
-    """Finished and pruned trials with their values; failed ones have no place in the figures."""
+    """Finished and pruned trials with their values, under their numbers; others as failed."""
     tracking, _ = record_sweep()
     study = rebuild_study(read_sweep(tracking))
     assert [trial.state.name for trial in study.trials] == [
-        "COMPLETE", "COMPLETE", "PRUNED", "COMPLETE", "COMPLETE",
+        "COMPLETE", "COMPLETE", "PRUNED", "COMPLETE", "FAIL", "COMPLETE",
     ]  # fmt: skip
     assert study.trials[1].params == {
         "model.units": 9, "model.dropout": 0.03, "text.steps": "[]",

@@ -19,7 +19,7 @@ def card(classes: tuple[str, ...], threshold: float = 0.7, **more: Any) -> str:
     split = Split(train=ROWS, validation=ROWS, test=ROWS, classes=classes, fingerprint="f")
     labels = np.repeat(np.arange(len(classes)), 2)
     report = evaluate_labels(labels, np.roll(labels, 1), classes)
-    decision = GateDecision(True, ("good",), None)
+    decision = GateDecision((), ("good",), None)
     return model_card(
         "an LSTM", threshold, replace(DATA), split, 0, report, report, decision, **more
     )

@@ -129,3 +129,13 @@ def test_figures_of_random_rows_open_no_stage() -> None:
     decision = decide(report(10), RegistryConfig(), None, leak_free=False)
     assert not decision.passed
     assert "random rows" in decision.as_text()
+
+
+def test_a_refusal_begins_with_what_refuses() -> None:
+    """Rules that were met come after it, marked as met; a comparison says which way it went."""
+    comparison = compare(labelling(6), champion(8), TEST, CLASSES, min_rows=5)
+    text = decide(report(9), RegistryConfig(), comparison).as_text()
+    assert text.startswith("refused: below the champion: weighted F1 ")
+    assert text.endswith(
+        "(met: accuracy 0.9000 is at least 0.5000, the share of the largest class)"
+    )
