@@ -26,7 +26,7 @@ pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt install chromium"),
 ]
 ROOT = Path(__file__).parents[2]
-# Where pictures are kept; without it they are only taken.
+# Where the pictures of the documents are kept; without it none are taken.
 PICTURES = os.environ.get("PICTURES")
 # A folder in which a sweep of the sample has ended already, to save its two minutes.
 SWEPT = os.environ.get("SWEPT")
@@ -128,10 +128,9 @@ def page(browser: Browser) -> Iterator[Page]:
 
 
 def take(page: Page, name: str) -> None:
-    """Take a picture; keep it where `make browser` says."""
-    picture = page.screenshot()
+    """Keep a picture where `make browser` says."""
     if PICTURES:
-        (Path(PICTURES) / f"{name}.png").write_bytes(picture)
+        page.screenshot(path=Path(PICTURES) / f"{name}.png")
 
 
 def hide_assistant(page: Page) -> None:
@@ -177,7 +176,6 @@ def test_three_trials_are_compared(store: Store, page: Page) -> None:
     page.get_by_role("button", name="Compare").click()
     expect(page.get_by_text(re.compile("Comparing 3 Runs", re.IGNORECASE)).first).to_be_visible()
     expect(page.get_by_text("model.units", exact=True).first).to_be_visible()
-    take(page, "mlflow-compare")
 
 
 def test_a_sweep_is_described_and_shows_its_report(store: Store, page: Page) -> None:
@@ -190,7 +188,6 @@ def test_a_sweep_is_described_and_shows_its_report(store: Store, page: Page) -> 
     frame = page.frame_locator("iframe").first
     expect(frame.get_by_text("May it be used?")).to_be_visible()
     expect(frame.locator("#chart-comparison svg.main-svg").first).to_be_visible()
-    take(page, "mlflow-report")
     page.get_by_text("confusion_matrix.png", exact=True).click()
     expect(page.get_by_alt_text("confusion_matrix.png")).to_be_visible()
 
@@ -209,7 +206,6 @@ def test_a_version_shows_its_card(store: Store, page: Page) -> None:
     expect(page.get_by_text("staging").first).to_be_visible()
     expect(page.get_by_text("On the test rows, read once").first).to_be_visible()
     expect(page.get_by_text("Limits:").first).to_be_visible()
-    take(page, "mlflow-version")
 
 
 @pytest.fixture(scope="module")
@@ -245,7 +241,6 @@ def test_the_report_fits_a_phone(report: str, page: Page) -> None:
     page.goto(report)
     page.locator("#chart-curves svg.main-svg").first.wait_for()
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    take(page, "report-phone")
 
 
 def test_the_report_prints(report: str, page: Page) -> None:
