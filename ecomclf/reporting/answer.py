@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from ecomclf.evaluation.report import SCORE_NAMES
 from ecomclf.reporting.style import percent
 from ecomclf.reporting.sweep_record import SweepRecord
+from ecomclf.tracking.descriptions import promote_command
 from ecomclf.tracking.evaluation_record import FinalEvaluation
 
 # A label of less probability, by models that were fitted on other rows, is worth a look.
@@ -63,7 +64,7 @@ def _verdict(evaluation: FinalEvaluation) -> tuple[str, str]:
     if not passed:
         return "no", (
             f"The promotion gate refused it: {reasons}. If that is good enough for you, "
-            f"`ecomclf promote {evaluation.version} --stage Production` takes it into use all the "
+            f"`{promote_command(evaluation.model, evaluation.version)}` takes it into use all the "
             "same; `registry.allow_below_baseline` in the config allows a model below the baseline."
         )
     if evaluation.stage is None:

@@ -24,6 +24,7 @@ from ecomclf.reporting.style import as_div
 from ecomclf.reporting.sweep_record import SweepRecord
 from ecomclf.reporting.time_charts import time_charts
 from ecomclf.runtime.terminal import short_text
+from ecomclf.tracking.descriptions import classify_command, promote_command
 
 REPORT_FILE = "report.html"
 
@@ -89,6 +90,7 @@ def render_report(record: SweepRecord) -> str:
         leaderboard=_rows(record.leaderboard.drop(columns="run_id").head(_MAX_TRIALS)),
         trials_left_out=max(0, len(record.leaderboard) - _MAX_TRIALS),
         scores=_score_rows(record),
+        commands=_commands(record),
         metric_name=SCORE_NAMES[record.evaluation.metric] if record.evaluation else "",
         classes=_class_rows(record),
         confused=most_confused(record.evaluation.test) if record.evaluation else [],
@@ -100,6 +102,14 @@ def render_report(record: SweepRecord) -> str:
         environment=record.artifacts.get("environment.json", {}),
         commit=record.tags.get("mlflow.source.git.commit", ""),
     )
+
+
+def _commands(record: SweepRecord) -> list[str]:
+    """Return the commands that take the version into use; none while there is no version."""
+    if record.evaluation is None:
+        return []
+    version = record.evaluation.model, record.evaluation.version
+    return [promote_command(*version), classify_command(*version)]
 
 
 def _drawn(charts: Sequence[Chart]) -> list[dict[str, Any]]:

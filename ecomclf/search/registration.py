@@ -11,6 +11,7 @@ from ecomclf.data.near_duplicates import group_keys
 from ecomclf.evaluation.report import Report
 from ecomclf.runtime.disk_cache import digest_of
 from ecomclf.search.blending import Winner
+from ecomclf.tracking.descriptions import classify_command
 from ecomclf.tracking.model_card import model_card
 from ecomclf.tracking.promotion_gate import Champion, Comparison, compare, decide
 from ecomclf.tracking.registry import CHAMPION, GATE, GATE_REASON, Registry
@@ -79,6 +80,7 @@ def pass_gate(
         metric=job.metric,
     )
     card = model_card(
+        classify_command(registry.name, number),
         winner.description(),
         winner.classifier.threshold,
         job.data,

@@ -8,6 +8,7 @@ from ecomclf.data.splitting import Split
 from ecomclf.evaluation.report import SCORE_NAMES
 from ecomclf.runtime.terminal import short_text
 from ecomclf.tracking.evaluation_record import FinalEvaluation
+from ecomclf.tracking.model_source import DEFAULT_MODEL
 
 EXPERIMENT = """\
 Sweeps of `ecomclf`: text classification with leak-free splits. Each sweep is a parent run; its
@@ -52,8 +53,7 @@ def describe_result(
         ),
         f"**Gate:** {evaluation.gate}.",
         _describe_data(data, split),
-        f"Classify with it:\n\n```\necomclf classify new.csv labelled.csv --version {number}"
-        f"{_model_option(evaluation.model)}\n```",
+        f"Classify with it:\n\n```\n{classify_command(evaluation.model, number)}\n```",
     ]
     return "\n\n".join(lines)
 
@@ -99,5 +99,23 @@ def _bounds(evaluation: FinalEvaluation) -> str:
     return f"; 95 % interval of the {name} [{interval.low:.4f}, {interval.high:.4f}]"
 
 
+def classify_command(model: str, version: str) -> str:
+    """Return the command that classifies a file with a version.
+
+    >>> classify_command("ecomclf", "3"), classify_command("shop", "1")[-12:]
+    ('ecomclf classify new.csv labelled.csv --version 3', '--model shop')
+    """
+    return f"ecomclf classify new.csv labelled.csv --version {version}{_model_option(model)}"
+
+
+def promote_command(model: str, version: str) -> str:
+    """Return the command that takes a version into use.
+
+    >>> promote_command("ecomclf", "3")
+    'ecomclf promote 3 --stage Production'
+    """
+    return f"ecomclf promote {version} --stage Production{_model_option(model)}"
+
+
 def _model_option(model: str) -> str:
-    return "" if model == "ecomclf" else f" --model {model}"
+    return "" if model == DEFAULT_MODEL else f" --model {model}"

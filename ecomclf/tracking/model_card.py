@@ -14,6 +14,7 @@ _MAX_LETTERS = 60
 
 
 def model_card(
+    use: str,
     description: str,
     threshold: float,
     data: DataReport,
@@ -25,9 +26,10 @@ def model_card(
     *,
     never_predicted: Sequence[str] = (),
 ) -> str:
-    """Return the card: gate, data, model, metrics on the test rows, limits of use.
+    """Return the card: gate, how to use it, data, model, metrics on the test rows, limits of use.
 
     Args:
+        use: the command that classifies a file with it.
         description: what the model consists of, in Markdown.
         threshold: predictions with a lower confidence need a review.
         data: report of the rows it was made from.
@@ -50,6 +52,8 @@ def model_card(
     table, weakest = _class_table(test)
     return f"""\
 **Gate:** {decision.as_text()}
+
+**Use it:** `{use}`
 
 **Data:** {data.source}, {data.rows_kept:,} different texts of {data.rows_read:,} rows, fingerprint
 `{split.fingerprint}`. Split by {by}, seed {split_seed}:

@@ -79,7 +79,8 @@ def test_every_part_is_there(page: Page) -> None:
     }  # fmt: skip
     for part in (
         "The most confident errors", "Labels that may be wrong", "two shoes", "fingerprint",
-        "ecomclf sweep --config config.yaml --trials 6", "ecomclf classify new.csv labelled.csv",
+        "ecomclf sweep --config config.yaml --trials 6",
+        "ecomclf classify new.csv labelled.csv --version 3 --model shop",
     ):  # fmt: skip
         assert part in page.text
 

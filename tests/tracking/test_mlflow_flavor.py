@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from mlflow.exceptions import MlflowException
+from mlflow.models import Model
 
 import ecomclf
 from ecomclf.config.schema import ModelConfig
@@ -267,3 +268,12 @@ def test_a_version_that_no_sweep_registered_cannot_be_exported(
     ):
         export_version(registry, registry.resolve(version="1"), tmp_path / "out", force=False)
     assert not (tmp_path / "out").exists()
+
+
+def test_a_version_has_an_example_of_its_input(registered: Classifier, tmp_path: Path) -> None:
+    """MLflow reads it back, and the model takes it."""
+    folder = mlflow.artifacts.download_artifacts("models:/shop/1", dst_path=str(tmp_path))
+    example = Model.load(folder).load_input_example(folder)
+    assert list(example.columns) == ["text"]
+    answers = mlflow.pyfunc.load_model("models:/shop/1").predict(example)
+    assert len(answers) == len(example) > 0

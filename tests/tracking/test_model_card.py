@@ -20,8 +20,9 @@ def card(classes: tuple[str, ...], threshold: float = 0.7, **more: Any) -> str:
     labels = np.repeat(np.arange(len(classes)), 2)
     report = evaluate_labels(labels, np.roll(labels, 1), classes)
     decision = GateDecision((), ("good",), None)
+    use = "ecomclf classify new.csv labelled.csv --version 4"
     return model_card(
-        "an LSTM", threshold, replace(DATA), split, 0, report, report, decision, **more
+        use, "an LSTM", threshold, replace(DATA), split, 0, report, report, decision, **more
     )
 
 
@@ -44,6 +45,11 @@ def test_a_card_fits_into_the_registry_whatever_the_classes_are_called() -> None
 def test_a_card_says_which_answers_need_a_review(threshold: float, said: str) -> None:
     """Where no confidence is enough, none is named."""
     assert f"rows; {said}.\n" in card(("x", "y"), threshold)
+
+
+def test_a_card_says_how_to_use_the_version() -> None:
+    """The command that classifies a file with it."""
+    assert "**Use it:** `ecomclf classify new.csv labelled.csv --version 4`" in card(("x", "y"))
 
 
 def test_a_card_names_classes_that_are_never_predicted() -> None:
