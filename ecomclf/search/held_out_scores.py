@@ -106,7 +106,7 @@ def log_scores(job: Job, winner: Winner, scores: HeldOutScores) -> None:
         ),
         "test": _log_confidence(run, "test", split.test, scores.probabilities, scores.needs_review),
     }
-    run.log_json(sides, CONFIDENCE_FILE)
+    run.log_json({"threshold": winner.classifier.threshold, **sides}, CONFIDENCE_FILE)
     run.log_table(
         error_table(split.validation, winner.probabilities, classes), "validation_errors.json"
     )

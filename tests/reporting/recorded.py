@@ -125,7 +125,8 @@ def _record_evaluation(
     parent.log_json(evaluation.to_dict(), EVALUATION_FILE)
     if not old:
         parent.log_json({"threshold": 0.8}, "winner.json")
-        parent.log_json({"val": confidence, "test": confidence}, CONFIDENCE_FILE)
+        sides = {"val": confidence, "test": confidence}
+        parent.log_json({"threshold": 0.8, **sides}, CONFIDENCE_FILE)
         parent.log_json({name: asdict(each) for name, each in found.items()}, CLASS_INTERVALS_FILE)
     parent.log_metrics({"test_coverage": 0.7, "test_covered_precision": 0.99})
     table = pd.DataFrame(

@@ -245,6 +245,7 @@ def test_an_artifact_contains_no_pickle(registered: Classifier, store: Path) -> 
     files = [path for path in folder.rglob("*") if path.is_file()]
     assert {path.suffix for path in files} <= {
         "",
+        ".j2",
         ".json",
         ".keras",
         ".npz",

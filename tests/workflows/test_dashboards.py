@@ -66,7 +66,7 @@ def process(*arguments: str) -> Iterator[subprocess.Popen[str]]:
         finally:
             running.send_signal(signal.SIGINT)
             try:
-                running.wait(20)
+                running.wait(PATIENCE)
             except subprocess.TimeoutExpired:
                 running.kill()
 
