@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ecomclf.api.engine_choice import check_engine
+from ecomclf.config.schema import DEFAULT_MODEL
 from ecomclf.errors import RequestError
-from ecomclf.tracking.model_source import DEFAULT_MODEL, find_version, load_from_run, parse_source
+from ecomclf.tracking.model_source import find_version, load_from_run, parse_source
 
 if TYPE_CHECKING:
     from ecomclf.data.file_format import FileOptions

@@ -2,7 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from ecomclf.tracking.model_source import DEFAULT_MODEL, open_registry
+from ecomclf.config.schema import DEFAULT_MODEL
+from ecomclf.tracking.model_source import open_registry
 
 if TYPE_CHECKING:
     import pandas as pd

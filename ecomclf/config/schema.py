@@ -25,6 +25,9 @@ __all__ = [
     "WinnerConfig",
 ]
 
+# The registered model, where nothing names another.
+DEFAULT_MODEL = "ecomclf"
+
 CleaningStep = Literal[
     "html",
     "lowercase",
@@ -146,7 +149,7 @@ class RegistryConfig(Section):
 
     """
 
-    model: str = Field("ecomclf", pattern=NAME, description="Name of the registered model.")
+    model: str = Field(DEFAULT_MODEL, pattern=NAME, description="Name of the registered model.")
     min_accuracy: float | None = Field(
         None,
         ge=0,

@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
+from ecomclf.config.schema import DEFAULT_MODEL
 from ecomclf.data.data_report import DataReport
 from ecomclf.data.splitting import Split
 from ecomclf.evaluation.report import SCORE_NAMES
 from ecomclf.runtime.terminal import short_text
 from ecomclf.tracking.evaluation_record import FinalEvaluation
-from ecomclf.tracking.model_source import DEFAULT_MODEL
 
 EXPERIMENT = """\
 Sweeps of `ecomclf`: text classification with leak-free splits. Each sweep is a parent run; its

@@ -13,9 +13,6 @@ if TYPE_CHECKING:
     from ecomclf.models.classifier import Classifier
     from ecomclf.tracking.registry import Registry
 
-# The registered model, where nothing names another.
-DEFAULT_MODEL = "ecomclf"
-
 
 def parse_source(source: str, model: str) -> tuple[str, str | None, str | None]:
     """Return the model's name, and the stage or the version, that a source names."""
