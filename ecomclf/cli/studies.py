@@ -9,6 +9,7 @@ import typer
 
 from ecomclf.cli.application import app
 from ecomclf.cli.options import StudyName
+from ecomclf.runtime.signals import install_signal_handlers
 
 Open = Annotated[bool, typer.Option("--open", help="Open it in a browser.")]
 
@@ -52,6 +53,7 @@ def tensorboard(
     """Show the training curves of a study, or of a run, in TensorBoard; end it with Ctrl-C."""
     import threading
 
+    install_signal_handlers()
     from ecomclf import api
 
     with api.tensorboard(study or None, run=run or None) as (shown, address):
