@@ -47,10 +47,10 @@ def similar_names(name: str, names: Iterable[str]) -> list[str]:
     return [similar for each in close for similar in folded[each]][:5]
 
 
-def shorten_name(name: str) -> str:
-    """Return a name, or the beginning of a long one.
+def shorten_name(name: str, most: int = _MOST_LETTERS) -> str:
+    """Return a name, or the beginning of one with more than `most` characters.
 
     >>> shorten_name("Books"), len(shorten_name("Books" * 100))
     ('Books', 60)
     """
-    return name if len(name) <= _MOST_LETTERS else f"{name[: _MOST_LETTERS - 1]}…"
+    return name if len(name) <= most else f"{name[: most - 1]}…"

@@ -6,8 +6,10 @@ from typing import Any
 
 import keras
 
+from ecomclf.data.class_names import shorten_name
+
 _WIDTH, _HEIGHT, _GAP_X, _GAP_Y, _MARGIN = 280, 46, 24, 30, 16
-_MAX_SHAPE_LETTERS = 34
+_MAX_SHAPE_CHARACTERS = 34
 # Within an HTML page, an SVG's style applies to the whole page.
 _STYLE = (
     ".network text{font:13px system-ui,sans-serif;fill:#1b1f24;text-anchor:middle}"
@@ -106,8 +108,7 @@ def _shape(layer: keras.layers.Layer) -> str:
     outputs = layer.output if isinstance(layer.output, list | tuple) else [layer.output]
     shapes = ["×".join("?" if size is None else str(size) for size in each.shape)
               for each in outputs]  # fmt: skip
-    text = ", ".join(shapes)
-    return text if len(text) <= _MAX_SHAPE_LETTERS else f"{text[: _MAX_SHAPE_LETTERS - 1]}…"
+    return shorten_name(", ".join(shapes), _MAX_SHAPE_CHARACTERS)
 
 
 def _corner(box: _Box) -> tuple[int, int]:

@@ -55,8 +55,7 @@ def _class_dots(
 
 def confusion_chart(report: Report) -> Chart:
     """Return the confusion matrix; of many classes, those that are confused most often."""
-    counts = np.array(report.confusion)
-    wrong = counts - np.diag(np.diag(counts))
+    counts, wrong = _count_errors(report)
     chosen = _most_wrong(wrong)
     figure = go.Figure(_heatmap(counts, chosen, list(report.classes)))
     figure.update_xaxes(title="predicted", tickangle=90, type="category")
@@ -74,6 +73,12 @@ def confusion_chart(report: Report) -> Chart:
         )
     height = 320 + 18 * len(chosen)
     return Chart("confusion", "Confusion matrix", apply_style(figure, height=height), says)
+
+
+def _count_errors(report: Report) -> tuple[np.ndarray, np.ndarray]:
+    """Return the rows [true, predicted], and the same without those that are right."""
+    counts = np.array(report.confusion)
+    return counts, counts - np.diag(np.diag(counts))
 
 
 def _most_wrong(wrong: np.ndarray) -> np.ndarray:
@@ -112,8 +117,7 @@ def most_confused(report: Report, most: int = 30) -> list[tuple[str, str, int, f
     [('hats', 'caps', 1, 0.5)]
 
     """
-    counts = np.array(report.confusion)
-    wrong = counts - np.diag(np.diag(counts))
+    counts, wrong = _count_errors(report)
     names = list(report.classes)
     order = np.argsort(-wrong, axis=None, kind="stable")[:most]
     found = []

@@ -1,6 +1,5 @@
 """`render_report`: the whole report as one HTML page that loads nothing from anywhere."""
 
-import os
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -13,6 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
+from ecomclf.data.class_names import shorten_name
 from ecomclf.errors import RequestError
 from ecomclf.evaluation.report import SCORE_NAMES
 from ecomclf.reporting.answer import find_answer
@@ -23,6 +23,7 @@ from ecomclf.reporting.search_charts import search_charts
 from ecomclf.reporting.style import as_div
 from ecomclf.reporting.sweep_record import SweepRecord
 from ecomclf.reporting.time_charts import time_charts
+from ecomclf.runtime.atomic_file import atomic_write
 from ecomclf.runtime.terminal import short_text
 from ecomclf.tracking.descriptions import classify_command, promote_command
 
@@ -32,7 +33,7 @@ _TEMPLATE = "report.html.j2"
 # Rows of the tables; everything is in the run's artifacts.
 _MAX_TRIALS = 50
 _MAX_TEXTS = 25
-_MAX_LETTERS = 300
+_MAX_CHARACTERS = 300
 
 
 def save_report(record: SweepRecord, path: Path | None = None) -> Path:
@@ -51,19 +52,14 @@ def save_report(record: SweepRecord, path: Path | None = None) -> Path:
 
     """
     target = path or Path(f"{record.study}.html")
-    part = target.with_name(f"{target.name}.{os.getpid()}.part")
-    page = render_report(record)
+    page = render_report(record).encode()
     try:
-        part.write_text(page, encoding="utf-8")
-        part.replace(target)
+        with atomic_write(target) as file:
+            file.write(page)
     except OSError as error:
-        part.unlink(missing_ok=True)
         raise RequestError(
             f"cannot write the report to {target}: {error.strerror}; name another with --output"
         ) from error
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
     return target
 
 
@@ -166,11 +162,7 @@ def _texts(table: pd.DataFrame) -> list[dict[str, Any]]:
     """Return the first rows of a table of texts, long texts shortened."""
     names = [str(name) for name in table.columns]
     rows = [dict(zip(names, row, strict=True)) for row in table.head(_MAX_TEXTS).to_numpy()]
-    return [row | {"text": _shortened(str(row["text"]))} for row in rows]
-
-
-def _shortened(text: str) -> str:
-    return text if len(text) <= _MAX_LETTERS else f"{text[:_MAX_LETTERS]}…"
+    return [row | {"text": shorten_name(str(row["text"]), _MAX_CHARACTERS)} for row in rows]
 
 
 def _data_lines(report: Mapping[str, Any]) -> list[tuple[str, str]]:

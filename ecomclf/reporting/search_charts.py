@@ -18,7 +18,7 @@ _FEWEST = 4
 
 def search_charts(record: SweepRecord) -> list[Chart]:
     """Return the charts of a search; those that its trials do not allow are left out."""
-    charts = [*_optuna_charts(record)]
+    charts = _optuna_charts(record)
     if any(trial.curve for trial in record.trials):
         charts.append(learning_curves(record))
     return charts

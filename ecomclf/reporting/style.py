@@ -7,6 +7,7 @@ from typing import Any
 import plotly.graph_objects as go
 from plotly.io import to_html
 
+from ecomclf.data.class_names import shorten_name
 from ecomclf.evaluation.intervals import Interval
 
 # Okabe and Ito's colours, which people with any colour vision can tell apart.
@@ -21,7 +22,7 @@ SEQUENTIAL = [[0.0, "#ffffff"], [1.0, BLUE]]
 VISIBLE = [[0.0, "#9ecae1"], [1.0, "#08306b"]]
 
 _FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', sans-serif"
-_MAX_LETTERS = 40
+_MAX_CHARACTERS = 40
 
 
 def apply_style(figure: go.Figure, *, height: int = 380) -> go.Figure:
@@ -80,5 +81,4 @@ def label(name: str) -> str:
     >>> label("R&D <b>")
     'R&amp;D &lt;b&gt;'
     """
-    short = name if len(name) <= _MAX_LETTERS else f"{name[: _MAX_LETTERS - 1]}…"
-    return escape(short, quote=False)
+    return escape(shorten_name(name, _MAX_CHARACTERS), quote=False)

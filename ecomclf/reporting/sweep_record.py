@@ -25,7 +25,7 @@ from ecomclf.tracking.evaluation_record import (
     EVALUATION_FILE,
     FinalEvaluation,
 )
-from ecomclf.tracking.leaderboard import leaderboard, newest_sweep, trial_state
+from ecomclf.tracking.leaderboard import newest_sweep, rank_trials, trial_state
 from ecomclf.tracking.runs import MONITOR, SEARCHED, STUDY, STUDY_ID, TRIAL, Tracking
 
 # The learning curve of each trial takes a request of its own.
@@ -157,12 +157,13 @@ def read_sweep(
 
     """
     parent = tracking.find_run(run_id) if run_id else newest_sweep(tracking, study)
-    study_id = parent.data.tags[STUDY_ID]
+    runs = tracking.trial_runs(parent.data.tags[STUDY_ID])
     monitor = parent.data.tags[MONITOR]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        artifacts = _read_json_files(tracking, parent, folder)
-        config = _read_config(tracking, parent, folder)
+        there = tracking.artifact_names(parent.info.run_id)
+        artifacts = _read_json_files(tracking, parent.info.run_id, there, folder)
+        config = _read_config(tracking, parent.info.run_id, there, folder)
         architecture = _read_architecture(tracking, parent, folder)
     evaluation = artifacts.pop(EVALUATION_FILE, None)
     return SweepRecord(
@@ -173,8 +174,8 @@ def read_sweep(
         monitor=monitor,
         searched=tuple(parent.data.tags[SEARCHED].split()),
         config=config,
-        trials=_read_trials(tracking, study_id, monitor),
-        leaderboard=leaderboard(tracking, study_id=study_id)[1],
+        trials=_read_trials(tracking, runs, monitor),
+        leaderboard=rank_trials(parent, runs.values()),
         metrics=parent.data.metrics,
         tags=parent.data.tags,
         evaluation=None if evaluation is None else FinalEvaluation.from_dict(evaluation),
@@ -183,8 +184,9 @@ def read_sweep(
     )
 
 
-def _read_trials(tracking: Tracking, study_id: str, monitor: str) -> tuple[TrialRecord, ...]:
-    runs = tracking.trial_runs(study_id)
+def _read_trials(
+    tracking: Tracking, runs: Mapping[int, MlflowRun], monitor: str
+) -> tuple[TrialRecord, ...]:
     scores = {number: run.data.metrics.get(monitor, -1.0) for number, run in runs.items()}
     with_curve = set(sorted(scores, key=lambda number: -scores[number])[:MAX_CURVES])
     return tuple(
@@ -223,22 +225,21 @@ def _seconds(run: MlflowRun) -> float:
     return max(0.0, float(end - run.info.start_time) / 1000)
 
 
-def _read_json_files(tracking: Tracking, run: MlflowRun, folder: Path) -> dict[str, Any]:
-    there = tracking.artifact_names(run.info.run_id)
+def _read_json_files(
+    tracking: Tracking, run_id: str, there: set[str], folder: Path
+) -> dict[str, Any]:
     return {
-        file: json.loads(
-            tracking.download(run.info.run_id, file, folder).read_text(encoding="utf-8")
-        )
+        file: json.loads(tracking.download(run_id, file, folder).read_text(encoding="utf-8"))
         for file in _JSON_FILES
         if file in there
     }
 
 
-def _read_config(tracking: Tracking, run: MlflowRun, folder: Path) -> Config | None:
-    if "config.yaml" not in tracking.artifact_names(run.info.run_id):
+def _read_config(tracking: Tracking, run_id: str, there: set[str], folder: Path) -> Config | None:
+    if "config.yaml" not in there:
         return None
     try:
-        return load_config(tracking.download(run.info.run_id, "config.yaml", folder))
+        return load_config(tracking.download(run_id, "config.yaml", folder))
     except ConfigError:
         return None
 

@@ -1,10 +1,8 @@
 """`classify_file`: copy a file of any format, adding a prediction to each row."""
 
-import glob
 import gzip
 import os
 import time
-import uuid
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -23,6 +21,7 @@ from ecomclf.data.file_format import DETECTED, FileOptions
 from ecomclf.data.row import Row
 from ecomclf.data.table_file import TableFile, open_table
 from ecomclf.errors import DataError, JobError, RequestError
+from ecomclf.runtime.atomic_file import atomic_write
 from ecomclf.runtime.terminal import has_live_view, print_line
 from ecomclf.serving.answer_writers import (
     ANSWERS,
@@ -160,8 +159,8 @@ def classify_file(
     try:
         with (
             open_table(source, options, columns.text if columns.header else ()) as table,
-            _atomic_write(target) as output,
-            _atomic_write(rejects) if rejects else nullcontext() as rejected,
+            _open_output(target) as output,
+            _open_output(rejects) if rejects else nullcontext() as rejected,
             open_writer(target, output, table) as writer,
             _progress(console) as progress,
         ):
@@ -372,27 +371,13 @@ def _problem(path: Path, force: bool) -> str | None:
 
 
 @contextmanager
-def _atomic_write(path: Path) -> Iterator[BinaryIO]:
-    """Open a temporary file that is renamed to `path` if no error occurs, else removed."""
-    final = Path(os.path.realpath(path))
-    # Processes of other machines may write to the same folder.
-    part = final.with_name(f".{final.name}.{uuid.uuid4().hex[:12]}.part")
-    try:
-        with part.open("wb") as file:
-            # Level 6 takes a third of the time of level 9, the default.
-            opened = gzip.GzipFile("", "wb", 6, file) if path.suffix == ".gz" else nullcontext(file)
-            with opened as stream:
-                yield cast(BinaryIO, stream)
-        part.replace(final)
-    finally:
-        part.unlink(missing_ok=True)
-
-
-def discard_parts(path: Path) -> None:
-    """Remove what killed processes have left of a file that `classify_file` was writing."""
-    final = Path(os.path.realpath(path))
-    for part in final.parent.glob(glob.escape(f".{final.name}.") + "*.part"):
-        part.unlink(missing_ok=True)
+def _open_output(path: Path) -> Iterator[BinaryIO]:
+    """Open an output that appears as a whole or not at all, gzipped if its name says so."""
+    with atomic_write(path) as file:
+        # Level 6 takes a third of the time of level 9, the default.
+        opened = gzip.GzipFile("", "wb", 6, file) if path.suffix == ".gz" else nullcontext(file)
+        with opened as stream:
+            yield cast(BinaryIO, stream)
 
 
 def _progress(console: Console) -> Progress:

@@ -18,6 +18,7 @@ from rich.console import Console
 
 from ecomclf.data.file_format import FileOptions
 from ecomclf.errors import DataError, EcomclfError, JobError, RequestError
+from ecomclf.runtime.atomic_file import discard_parts
 from ecomclf.runtime.locks import locked
 from ecomclf.runtime.terminal import print_line
 from ecomclf.serving.file_batch import (
@@ -26,7 +27,6 @@ from ecomclf.serving.file_batch import (
     Summary,
     check_request,
     classify_file,
-    discard_parts,
 )
 
 # In the output's folder: first what was asked for, then a line for each finished shard.

@@ -1,5 +1,7 @@
 """The leaderboard: the trials of a study as a table, read from their MLflow runs."""
 
+from collections.abc import Iterable
+
 import pandas as pd
 from mlflow.entities import Run as MlflowRun
 from rich.console import Console
@@ -38,16 +40,20 @@ def leaderboard(
 
     """
     parent = newest_sweep(tracking, study, study_id)
-    study = parent.data.tags[STUDY]
-    searched = parent.data.tags[SEARCHED].split()
     runs = tracking.search("trial", study_id=parent.data.tags[STUDY_ID])
+    return parent.data.tags[STUDY], rank_trials(parent, runs)
+
+
+def rank_trials(parent: MlflowRun, runs: Iterable[MlflowRun]) -> pd.DataFrame:
+    """Return the runs of a sweep's trials as the table that `leaderboard` describes."""
+    searched = parent.data.tags[SEARCHED].split()
     rows = [_row(run, searched) for run in runs]
     table = pd.DataFrame(rows, columns=["trial", "state", *METRICS, *searched, "seconds", "run_id"])
     order = table["state"].map({"finished": 0, "pruned": 1, "running": 2}).fillna(3)
     ranked = table.assign(order=order).sort_values(
         ["order", parent.data.tags[MONITOR], "trial"], ascending=[True, False, True]
     )
-    return study, ranked.drop(columns="order").reset_index(drop=True)
+    return ranked.drop(columns="order").reset_index(drop=True)
 
 
 def print_leaderboard(

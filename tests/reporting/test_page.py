@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from ecomclf.errors import RequestError
 from ecomclf.reporting import sweep_record, time_charts
-from ecomclf.reporting.page import render_report
+from ecomclf.reporting.page import render_report, save_report
 from ecomclf.reporting.result_charts import result_charts
 from ecomclf.reporting.sweep_record import read_sweep
 from tests.reporting.recorded import record_sweep
@@ -227,3 +228,15 @@ def test_a_config_of_another_version_costs_only_its_charts(store: Path) -> None:
     page = Page(render_report(read_sweep(tracking)))
     assert "parallel" not in page.charts()
     assert {"curves", "confusion"} <= page.charts()
+
+
+def test_a_report_appears_as_a_whole_or_not_at_all(store: Path) -> None:
+    """An existing file is replaced; where nothing can be written, one line says so."""
+    tracking, _ = record_sweep(evaluated=False)
+    record = read_sweep(tracking)
+    (store / "mine.html").write_text("before", encoding="utf-8")
+    before = {path.name for path in store.iterdir()}
+    assert save_report(record, store / "mine.html").read_text(encoding="utf-8").startswith("<!DOC")
+    with pytest.raises(RequestError, match=r"cannot write the report to .*gone.*--output"):
+        save_report(record, store / "gone" / "mine.html")
+    assert {path.name for path in store.iterdir()} == before
